@@ -15,8 +15,7 @@ Shapes: N tokens of the targets, in packed order step by step; B sources, R text
 context.
 """
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -24,24 +23,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional as F
 
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, collate, to_device
 from warmstart.example.example import Example
+from warmstart.models.attentive_recurrence import run_attentive_steps
 from warmstart.models.backbone import COLUMNS, Backbone, DepthLayer, Tables
 from warmstart.models.kv_cache import KVCache, SourcesRead
 from warmstart.models.lstm import LSTM, Cells
 from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSettings
 from warmstart.models.packing import Chunk, pack
-from warmstart.models.recurrence import State, lstm_step
+from warmstart.models.recurrence import State, Steps, lstm_step
 from warmstart.models.recurrent_cache import RecurrentCache
 from warmstart.models.sides import Sides, split_sides
 from warmstart.models.source_memory import SourceMemory, pad_sources
 
 GATE_BIAS = 4.0
 """Of the gated residual at first: 98 % of the decoder's first layer, and 2 % of the last."""
-Recurrent = Sequence[Callable[[torch.Tensor], torch.Tensor]]
 
 
 class UpperLayer(nn.Module):
@@ -137,32 +135,22 @@ class LSTMDecoder(LSTM):
         self, first_NW: torch.Tensor, sizes: list[int], source: SourceMemory
     ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """The outputs [N, W] of each upper layer, and the contexts [N, C]."""
+        first = self.upper_layers[0]
         weights = [layer.cells.weights() for layer in self.upper_layers]
-        recurrent = [functools.partial(F.linear, weight=own.recurrent) for own in weights]
         rate = self.settings.layer_dropout
-        masks = [self._text_mask(rate, sizes[0], first_NW.shape[1]) for _ in weights]
-        memory = Memory(
-            [State.zeros(own, sizes[0]) for own in weights], first_NW.new_zeros(sizes[0], source.values.shape[2])
+        mask, *masks = [self._text_mask(rate, sizes[0], first_NW.shape[1]) for _ in weights]
+        assert first.feed is not None
+        gates = first.cells.input(first_NW if mask is None else first_NW * torch.cat([mask[:size] for size in sizes]))
+        return run_attentive_steps(
+            gates, first.feed.weight, weights, masks, source, Steps(sizes, self.settings.cell_clip)
         )
-        steps = []
-        for first in torch.split(first_NW, sizes):
-            size = len(first)
-            past = Memory([state.first(size) for state in memory.states], memory.context[:size])
-            own = [None if mask is None else mask[:size] for mask in masks]
-            memory = self.step(first, past, source.first(size), recurrent, own)
-            steps.append(memory)
-        layers = [torch.cat([step.states[number].output for step in steps]) for number in range(len(weights))]
-        return layers, torch.cat([step.context for step in steps])
 
-    def step(
-        self, first_RW: torch.Tensor, past: Memory, source: SourceMemory, recurrent: Recurrent,
-        masks: Sequence[torch.Tensor | None],
-    ) -> Memory:  # fmt: skip
-        """One step of the upper layers over the outputs of the first, and the context that they choose."""
+    def step(self, first_RW: torch.Tensor, past: Memory, source: SourceMemory) -> Memory:
+        """One step of the upper layers over the outputs of the first, and the context that they choose; in a search."""
         x, states = first_RW, []
-        for layer, state, read, mask in zip(self.upper_layers, past.states, recurrent, masks, strict=True):
+        for layer, state in zip(self.upper_layers, past.states, strict=True):
             cells = layer.cells
-            gates = cells.input(x if mask is None else x * mask) + read(state.output)
+            gates = cells.input(x) + cells.recurrent(state.output)
             if layer.feed is not None:
                 gates = gates + layer.feed(past.context)
             states.append(lstm_step(gates, state.cells, cells.project, self.settings.cell_clip))
@@ -272,9 +260,7 @@ class LSTMEncoderDecoder(Backbone):
         read, cache = decoder.read_tokens_cached(ids_BT, cache, decoder.tables())
         assert isinstance(cache, AttentiveCache)
         first, state = decoder.layers[0].step(read.flatten(0, 1), cache.states[0], self.settings.cell_clip)
-        recurrent = [layer.cells.recurrent for layer in decoder.upper_layers]
-        past = Memory(cache.states[1:], cache.context)
-        after = decoder.step(first, past, cache.source, recurrent, [None] * len(recurrent))
+        after = decoder.step(first, Memory(cache.states[1:], cache.context), cache.source)
         cache.states, cache.context = [state, *after.states], after.context
         return decoder.join(first, after.states[-1].output, after.context).view(*ids_BT.shape, -1)
 

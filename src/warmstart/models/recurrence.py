@@ -71,7 +71,7 @@ class State(NamedTuple):
         return State(torch.cat([self.output, other.output]), torch.cat([self.cells, other.cells]))
 
 
-def _product_with(weight_OI: torch.Tensor, sizes: Sequence[int]) -> Callable[[torch.Tensor], torch.Tensor]:
+def product_with(weight_OI: torch.Tensor, sizes: Sequence[int]) -> Callable[[torch.Tensor], torch.Tensor]:
     """The product of some rows [b, I] with a weight that many steps need: [b, O].
 
     On a CPU, products of few rows take half the time where the weight has been packed for them once (a private operator of
@@ -170,55 +170,129 @@ def last_rows(rows_ND: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     return rows_ND.index_select(0, places.to(rows_ND.device))
 
 
+class ForwardSteps:
+    """Goes through the steps of a layer one by one, and keeps what its backward pass needs.
+
+    Args:
+        weights: of the layer; the input weight and the bias are not read.
+        gates_N4C: what enters the gates from the inputs, which becomes the gates, step by step, in place.
+        start: of the B sequences.
+        steps: sequences at each step, and what bounds the cells.
+    """
+
+    def __init__(self, weights: Weights, gates_N4C: torch.Tensor, start: State, steps: Steps) -> None:
+        rows, width = len(gates_N4C), start.cells.shape[1]
+        self.gates = gates_N4C
+        self.cells = gates_N4C.new_empty(rows, width, dtype=start.cells.dtype)
+        self.outputs = gates_N4C.new_empty(rows, start.output.shape[1])
+        self._read, self._project = product_with(weights.recurrent, steps.sizes), weights.project
+        self._before, self._clip, self._offset = start, steps.clip, 0
+
+    def step(self, size: int) -> torch.Tensor:
+        """The outputs [size, W] of the next step, which ``size`` sequences take."""
+        part = slice(self._offset, self._offset + size)
+        self._offset += size
+        gate, (output, cells) = self.gates[part], self._before.first(size)
+        width = cells.shape[1]
+        gate += self._read(output)
+        torch.sigmoid_(gate[:, : 2 * width])
+        torch.tanh_(gate[:, 2 * width : 3 * width])
+        torch.sigmoid_(gate[:, 3 * width :])
+        i, f, g, o = gate.chunk(4, 1)
+        c = torch.mul(cells, f, out=self.cells[part])
+        c += i * g
+        if self._clip is not None:
+            c.clamp_(-self._clip, self._clip)
+        h = self.outputs[part]
+        if self._project is None:
+            torch.mul(o, c.tanh().to(o.dtype), out=h)
+        else:
+            torch.mm(o * c.tanh().to(o.dtype), self._project.T, out=h)
+        self._before = State(h, c)
+        return h
+
+
+class BackwardSteps:
+    """Goes back through the steps of a layer one by one, the last first.
+
+    Args:
+        weights: of the layer; the input weight and the bias are not read.
+        forward: gates [N, 4C], cells [N, C] and outputs [N, W] that the steps forward have left.
+        start: of the B sequences, before them.
+        by_outputs_NW: the gradient by the outputs, as it comes from without.
+        steps: as forward.
+    """
+
+    def __init__(
+        self, weights: Weights, forward: tuple[torch.Tensor, ...], start: State, by_outputs_NW: torch.Tensor,
+        steps: Steps,
+    ) -> None:  # fmt: skip
+        gates, cells, self.outputs = forward
+        self._gates, self._tanh, self._start, self._steps = gates, cells.tanh().to(gates.dtype), start, steps
+        before = previous_rows(cells, start.cells, steps.sizes)
+        self.by_gates, self._by_tanh, self._keep = _local_grads(gates, self._tanh, before, cells, steps.clip)
+        self.by_outputs = by_outputs_NW.clone()  # each step adds the gradient that comes from the steps after it
+        self._project, self._back = weights.project, product_with(weights.recurrent.T, steps.sizes)
+        self._offset, self._alive = len(gates), 0
+        self._from_output = self._from_cells = gates[:0]
+
+    def step(self, size: int, more: torch.Tensor | None = None) -> torch.Tensor:
+        """The gradient [size, 4C] by what enters the gates at the step before.
+
+        Args:
+            size: sequences at this step.
+            more: [size, W] gradient by the outputs that only the steps after this one could tell.
+        """
+        part = slice(self._offset - size, self._offset)
+        self._offset -= size
+        alive, total = self._alive, self.by_outputs[part]
+        if more is not None:
+            total += more
+        if alive:
+            total[:alive] += self._from_output
+        hidden = total if self._project is None else total @ self._project
+        by_cells = (hidden * self._by_tanh[part]).to(_exact(hidden.dtype))
+        if alive:
+            by_cells[:alive] += self._from_cells
+        grad = self.by_gates[part]
+        here = grad.view(size, 4, -1)
+        here[:, :3] *= by_cells.to(grad.dtype)[:, None]
+        here[:, 3] *= hidden
+        self._from_cells, self._from_output, self._alive = by_cells * self._keep[part], self._back(grad), size
+        return grad
+
+    def by_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The gradients by the recurrent weight and by that of the projection, after the first step."""
+        by_recurrent = self.by_gates.T @ previous_rows(self.outputs, self._start.output, self._steps.sizes)
+        if self._project is None:
+            return by_recurrent, None
+        return by_recurrent, self.by_outputs.T @ (self._gates[:, -self._tanh.shape[1] :] * self._tanh)
+
+
 class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, inputs, bias, recurrent, project, start, steps):  # type: ignore[no-untyped-def]
-        (sizes, clip), (output, cells) = steps, start
-        gates = torch.addmm(bias, x, inputs.T)
-        width = gates.shape[1] // 4
-        all_cells = gates.new_empty(len(gates), width, dtype=cells.dtype)
-        outputs = gates.new_empty(len(gates), recurrent.shape[1])
-        h, c, offset = output, cells, 0
-        step = _product_with(recurrent, sizes)
-        for size in sizes:
-            part = slice(offset, offset + size)
-            offset += size
-            gate = gates[part]
-            gate += step(h[:size])
-            torch.sigmoid_(gate[:, : 2 * width])
-            torch.tanh_(gate[:, 2 * width : 3 * width])
-            torch.sigmoid_(gate[:, 3 * width :])
-            i, f, g, o = gate.chunk(4, 1)
-            c = torch.mul(c[:size], f, out=all_cells[part])
-            c += i * g
-            if clip is not None:
-                c.clamp_(-clip, clip)
-            h = outputs[part]
-            if project is None:
-                torch.mul(o, c.tanh().to(o.dtype), out=h)
-            else:
-                torch.mm(o * c.tanh().to(o.dtype), project.T, out=h)
-        ctx.save_for_backward(x, inputs, recurrent, project, output, cells, gates, all_cells, outputs)
-        ctx.sizes, ctx.clip = sizes, clip
-        ctx.mark_non_differentiable(all_cells)
-        return outputs, all_cells
+        run = ForwardSteps(Weights(inputs, bias, recurrent, project), torch.addmm(bias, x, inputs.T), start, steps)
+        for size in steps.sizes:
+            run.step(size)
+        ctx.save_for_backward(x, inputs, recurrent, project, *start, run.gates, run.cells, run.outputs)
+        ctx.steps = steps
+        ctx.mark_non_differentiable(run.cells)
+        return run.outputs, run.cells
 
     @staticmethod
     def backward(ctx, by_outputs, _):  # type: ignore[no-untyped-def]
-        x, inputs, recurrent, project, output, cells, gates, all_cells, outputs = ctx.saved_tensors
-        tanh = all_cells.tanh().to(gates.dtype)
-        to_project = by_outputs = by_outputs.clone()  # each step adds the gradient that comes from the steps after it
-        grad, by_tanh, keep = _local_grads(
-            gates, tanh, _previous_rows(all_cells, cells, ctx.sizes), all_cells, ctx.clip
-        )
-        _backward_steps(by_outputs, grad, by_tanh, keep, recurrent, project, ctx.sizes)
-        by_project = None if project is None else to_project.T @ (gates[:, -tanh.shape[1] :] * tanh)
-        by_recurrent = grad.T @ _previous_rows(outputs, output, ctx.sizes)
+        x, inputs, recurrent, project, output, cells, *forward = ctx.saved_tensors
+        weights = Weights(inputs, inputs, recurrent, project)
+        run = BackwardSteps(weights, tuple(forward), State(output, cells), by_outputs, ctx.steps)
+        for size in reversed(ctx.steps.sizes):
+            run.step(size)
+        grad = run.by_gates
         by_x = grad @ inputs if ctx.needs_input_grad[0] else None
-        return by_x, grad.T @ x, grad.sum(0), by_recurrent, by_project, None, None
+        return by_x, grad.T @ x, grad.sum(0), *run.by_weights(), None, None
 
 
-def _previous_rows(rows_ND: torch.Tensor, start_BD: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+def previous_rows(rows_ND: torch.Tensor, start_BD: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     """For each token the row of the step before it; for tokens of the first step the start."""
     if len(sizes) == 1:
         return start_BD
@@ -252,28 +326,3 @@ def _local_grads(
         for part in (to_i, to_f, to_g):
             part *= inside
     return grad, by_tanh, keep
-
-
-def _backward_steps(
-    by_outputs: torch.Tensor, grad: torch.Tensor, by_tanh: torch.Tensor, keep: torch.Tensor, recurrent: torch.Tensor,
-    project: torch.Tensor | None, sizes: Sequence[int],
-) -> None:  # fmt: skip
-    """Turns ``grad`` into the gradient by what enters the gates, and adds to ``by_outputs`` what comes from later steps."""
-    width = by_tanh.shape[1]
-    offset, alive = len(grad), 0
-    from_output = from_cells = by_tanh[:0]
-    back = _product_with(recurrent.T, sizes)
-    for size in reversed(sizes):
-        part = slice(offset - size, offset)
-        offset -= size
-        total = by_outputs[part]
-        if alive:
-            total[:alive] += from_output
-        hidden = total if project is None else total @ project
-        by_cells = (hidden * by_tanh[part]).to(_exact(hidden.dtype))
-        if alive:
-            by_cells[:alive] += from_cells
-        here = grad[part].view(size, 4, width)
-        here[:, :3] *= by_cells.to(grad.dtype)[:, None]
-        here[:, 3] *= hidden
-        from_cells, from_output, alive = by_cells * keep[part], back(grad[part]), size

@@ -29,10 +29,6 @@ class SourceMemory(NamedTuple):
         scores = torch.baddbmm(self.bias, q_BTW, self.keys.transpose(1, 2))
         return torch.bmm(scores.softmax(-1), self.values).flatten(0, 1)
 
-    def first(self, sources: int) -> "SourceMemory":
-        """Of the first sources."""
-        return SourceMemory(*(part[:sources] for part in self))
-
     def select(self, sources: torch.Tensor) -> "SourceMemory":
         """Of some sources."""
         return SourceMemory(*(part[sources] for part in self))
