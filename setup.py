@@ -8,8 +8,9 @@ import os
 from setuptools import Extension, setup
 
 kernels = Extension(
-    "warmstart.models._kernels", [f"src/warmstart/models/{name}.c" for name in ("kernels", "tiles", "texts", "passes")],
-    optional=True, depends=[f"src/warmstart/models/{name}.h" for name in ("vectors", "texts")],
+    "warmstart.models._kernels",
+    [f"src/warmstart/models/{name}.c" for name in ("kernels", "tiles", "texts", "passes", "cells")], optional=True,
+    depends=[f"src/warmstart/models/{name}.h" for name in ("vectors", "texts", "numbers")],
     extra_compile_args=["-O3", "-g0", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"], extra_link_args=["-fopenmp"],
 )  # fmt: skip
 words = Extension(

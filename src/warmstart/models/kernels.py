@@ -1,8 +1,8 @@
 """Our own kernels, where they were built and the processor can run them.
 
 Those of kernels.c are for a few rows against much memory, that of tiles.c for float32 rows by AMX, which has bfloat16 only;
-these are for inference: no gradients. Those of texts.c are for many short texts, in training too, and those of passes.c for
-passes over much memory (:mod:`~warmstart.models.passes`).
+these are for inference: no gradients. Those of texts.c are for many short texts, in training too, those of passes.c for
+passes over much memory (:mod:`~warmstart.models.passes`), those of cells.c for LSTMs (:mod:`~warmstart.models.cells`).
 
 They are built when the package is installed and gcc is at hand; without them, or on another processor, callers take
 torch's. What is computed is the same but for rounding.
@@ -68,6 +68,10 @@ _ARGUMENTS = {
             ctypes.c_float,
             *[_NUMBER] * 2,
         ],
+    },
+    "warmstart_cells": {
+        "warmstart_cells_forward": [*[_POINTER] * 5, *[_SIZE] * 2, ctypes.c_float, *[_NUMBER] * 2],
+        "warmstart_cells_backward": [*[_POINTER] * 6, *[_SIZE] * 2, ctypes.c_float, *[_NUMBER] * 2],
     },
 }
 """Of each file the function that gives its version, and what its kernels are given."""

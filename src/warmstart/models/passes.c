@@ -14,9 +14,7 @@
 /* VERSION where this processor has what the kernels need, else 0. */
 int warmstart_passes(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? VERSION : 0; }
 
-#define INLINE static inline __attribute__((always_inline))
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
-#define AVX2 __attribute__((target("avx2,fma")))
+#include "numbers.h"
 
 enum { BLOCK = 1 << 14 /* numbers that one thread takes at a time */ };
 
@@ -30,21 +28,10 @@ typedef struct {
     double beta1, beta2;      /* 1 - β in float32 would be another number */
 } Adam;
 
-typedef union {
-    float number;
-    uint32_t bits;
-} Word;
-
-INLINE uint32_t bits_of(float x) { return ((Word){.number = x}).bits; }
-INLINE float number_of(uint32_t bits) { return ((Word){.bits = bits}).number; }
-
-/* The bits of the nearest bfloat16 number stand in the upper half. */
-INLINE uint32_t rounded(uint32_t bits) { return bits + 0x7fff + ((bits >> 16) & 1); }
-
 INLINE void round_off(const Adam *a, long first, long last) {
     const float *restrict master = a->master;
     uint16_t *restrict work = a->work;
-    for (long i = first; work && i < last; i++) work[i] = rounded(bits_of(master[i])) >> 16;
+    for (long i = first; work && i < last; i++) work[i] = narrow(master[i]);
 }
 
 INLINE void update(const Adam *a, long first, long last) {
@@ -140,7 +127,7 @@ void warmstart_drop(const void *x, void *out, const uint32_t *table, long count,
     if (count % 2 == 0) return;
     const int keeps = (mixed(table[pairs], start, factor) & 0xffff) < (uint32_t)level;
     if (half) {
-        const uint32_t one = bits_of(number_of((uint32_t)((const uint16_t *)x)[count - 1] << 16) * scale);
+        const uint32_t one = bits_of(wide(((const uint16_t *)x)[count - 1]) * scale);
         ((uint16_t *)out)[count - 1] = keeps ? rounded(one) >> 16 : 0;
     } else
         ((float *)out)[count - 1] = keeps ? ((const float *)x)[count - 1] * scale : 0.0f;

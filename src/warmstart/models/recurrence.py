@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import torch
 
+from warmstart.models.cells import cells_backward, cells_forward
+
 FEW_STEPS = 16  # fewer do not pay for packing the recurrent weight
 
 
@@ -192,23 +194,13 @@ class ForwardSteps:
         """The outputs [size, W] of the next step, which ``size`` sequences take."""
         part = slice(self._offset, self._offset + size)
         self._offset += size
-        gate, (output, cells) = self.gates[part], self._before.first(size)
-        width = cells.shape[1]
-        gate += self._read(output)
-        torch.sigmoid_(gate[:, : 2 * width])
-        torch.tanh_(gate[:, 2 * width : 3 * width])
-        torch.sigmoid_(gate[:, 3 * width :])
-        i, f, g, o = gate.chunk(4, 1)
-        c = torch.mul(cells, f, out=self.cells[part])
-        c += i * g
-        if self._clip is not None:
-            c.clamp_(-self._clip, self._clip)
-        h = self.outputs[part]
-        if self._project is None:
-            torch.mul(o, c.tanh().to(o.dtype), out=h)
-        else:
-            torch.mm(o * c.tanh().to(o.dtype), self._project.T, out=h)
-        self._before = State(h, c)
+        output, before = self._before.first(size)
+        cells, h, project = self.cells[part], self.outputs[part], self._project
+        out = h if project is None else h.new_empty(cells.shape)
+        cells_forward(self.gates[part], self._read(output), before, cells, out, self._clip)
+        if project is not None:
+            torch.mm(out, project.T, out=h)
+        self._before = State(h, cells)
         return h
 
 
@@ -227,14 +219,14 @@ class BackwardSteps:
         self, weights: Weights, forward: tuple[torch.Tensor, ...], start: State, by_outputs_NW: torch.Tensor,
         steps: Steps,
     ) -> None:  # fmt: skip
-        gates, cells, self.outputs = forward
-        self._gates, self._tanh, self._start, self._steps = gates, cells.tanh().to(gates.dtype), start, steps
-        before = previous_rows(cells, start.cells, steps.sizes)
-        self.by_gates, self._by_tanh, self._keep = _local_grads(gates, self._tanh, before, cells, steps.clip)
+        self._gates, self._cells, self.outputs = forward
+        self._start, self._steps = start, steps
+        before = previous_rows(self._cells, start.cells, steps.sizes)
+        self._back = cells_backward(self._gates, before, self._cells, steps.sizes[0], steps.clip)
+        self.by_gates = self._back.by_gates
         self.by_outputs = by_outputs_NW.clone()  # each step adds the gradient that comes from the steps after it
-        self._project, self._back = weights.project, product_with(weights.recurrent.T, steps.sizes)
-        self._offset, self._alive = len(gates), 0
-        self._from_output = self._from_cells = gates[:0]
+        self._project, self._read_back = weights.project, product_with(weights.recurrent.T, steps.sizes)
+        self._offset, self._from_output = len(self._gates), self.by_outputs[:0]
 
     def step(self, size: int, more: torch.Tensor | None = None) -> torch.Tensor:
         """The gradient [size, 4C] by what enters the gates at the step before.
@@ -245,20 +237,13 @@ class BackwardSteps:
         """
         part = slice(self._offset - size, self._offset)
         self._offset -= size
-        alive, total = self._alive, self.by_outputs[part]
+        total = self.by_outputs[part]
         if more is not None:
             total += more
-        if alive:
-            total[:alive] += self._from_output
-        hidden = total if self._project is None else total @ self._project
-        by_cells = (hidden * self._by_tanh[part]).to(_exact(hidden.dtype))
-        if alive:
-            by_cells[:alive] += self._from_cells
+        total[: len(self._from_output)] += self._from_output
+        self._back.step(part, total if self._project is None else total @ self._project)
         grad = self.by_gates[part]
-        here = grad.view(size, 4, -1)
-        here[:, :3] *= by_cells.to(grad.dtype)[:, None]
-        here[:, 3] *= hidden
-        self._from_cells, self._from_output, self._alive = by_cells * self._keep[part], self._back(grad), size
+        self._from_output = self._read_back(grad)
         return grad
 
     def by_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -266,7 +251,8 @@ class BackwardSteps:
         by_recurrent = self.by_gates.T @ previous_rows(self.outputs, self._start.output, self._steps.sizes)
         if self._project is None:
             return by_recurrent, None
-        return by_recurrent, self.by_outputs.T @ (self._gates[:, -self._tanh.shape[1] :] * self._tanh)
+        width = self._cells.shape[1]
+        return by_recurrent, self.by_outputs.T @ (self._gates[:, -width:] * self._cells.tanh().to(self._gates.dtype))
 
 
 class _Recurrence(torch.autograd.Function):
@@ -301,28 +287,3 @@ def previous_rows(rows_ND: torch.Tensor, start_BD: torch.Tensor, sizes: Sequence
     back = torch.repeat_interleave(torch.tensor(sizes[:-1]), torch.tensor(sizes[1:])).to(rows_ND.device)
     places = torch.arange(sizes[0], len(rows_ND), device=rows_ND.device) - back
     return torch.cat([start_BD, rows_ND.index_select(0, places)])
-
-
-def _local_grads(
-    gates: torch.Tensor, tanh: torch.Tensor, before: torch.Tensor, cells: torch.Tensor, clip: float | None
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Local derivatives of all N tokens at once.
-
-    Returns:
-        [N, 4C] of the cells by what enters their gates, and in the last quarter of the output by what enters its gate;
-        [N, C] of the output by the cells; [N, C] of the cells by the cells before.
-    """
-    i, f, g, o = gates.chunk(4, 1)
-    grad = torch.empty_like(gates)
-    to_i, to_f, to_g, to_o = grad.chunk(4, 1)
-    torch.mul(g, i * (1 - i), out=to_i)
-    torch.mul(before.to(f.dtype), f * (1 - f), out=to_f)
-    torch.mul(i, 1 - g * g, out=to_g)
-    torch.mul(tanh, o * (1 - o), out=to_o)
-    by_tanh, keep = o * (1 - tanh * tanh), f
-    if clip is not None:
-        inside = (cells.abs() < clip).to(f.dtype)
-        keep = f * inside
-        for part in (to_i, to_f, to_g):
-            part *= inside
-    return grad, by_tanh, keep
