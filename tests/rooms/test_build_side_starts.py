@@ -11,12 +11,15 @@ import torch
 
 from warmstart.base.errors import BadInput
 from warmstart.build.finetuning import Finetuning, build_finetuning
+from warmstart.build.labelled_data import LabelledData
 from warmstart.cli.main import main
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
+from warmstart.config.study import StudyRecipe
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.models.files import read_tensors
+from warmstart.study.designs import DESIGNS
 from warmstart.study.factors import list_arms
 from warmstart.transfer.folder import load_model
 from warmstart.verbs.api import evaluate, generate
@@ -97,6 +100,19 @@ def test_each_side_begins_as_its_language_model(home: Path, sides: tuple[str, ..
                 expected.add(f"backbone.{side}.{own}")
     assert {name.split("[")[0] for name in account.loaded} == expected
     assert "backbone.decoder.mix.weight" in account.initialised
+
+
+def test_a_study_sets_random_weights_beside_starts_of_sides(home: Path) -> None:
+    """Witness: Ramachandran et al. 2016, the ablation: the row without pre-training has neither language model."""
+    words = [*words_of(home, *BOTH), "--length", "1 steps", "--lr", "1e-3", "--seeds", "1"]
+    given = list(zip(words[::2], words[1::2], strict=True))
+    sets = [value for flag, value in given if flag == "--set"]
+    flags = {flag: value for flag, value in given if flag != "--set"} | {"DESIGN": "ablation"}
+    recipe = compose(StudyRecipe, flags=flags, sets=sets)
+    [cells] = DESIGNS["ablation"].rounds(recipe, LabelledData("seq2seq", (), [], []))
+    assert [(cell.row, cell.recipe.encoder_start, cell.recipe.decoder_start) for cell in cells] == [
+        ("full", f"{home}/source-lm", f"{home}/target-lm"), ("no pre-training", None, None),
+    ]  # fmt: skip
 
 
 def test_of_a_deeper_language_model_the_first_layer_starts_a_side(home: Path) -> None:
