@@ -134,7 +134,7 @@ def test_every_kind_reads_the_same_from_a_file_that_does_not_fit(
     assert digest_records(found.records) == digest_records(whole.records) and found.label_values == whole.label_values
     read_again = training(kind, found.records, found.label_names)
     assert read_again.account == expected.account and len(read_again.items) == len(expected.items)
-    assert read_again.lengths.tokens.tolist() == expected.lengths.tokens.tolist()
+    assert [part.tolist() for part in read_again.lengths[:2]] == [part.tolist() for part in expected.lengths[:2]]
     if expected.redraw is not None and read_again.redraw is not None:
         one, other = (
             [as_bytes(e) for i in (0, 41, 59) for e in redraw(i, np.random.default_rng(i))]
