@@ -91,7 +91,7 @@ def test_each_kind_is_counted(
 def test_what_is_said_in_words() -> None:
     """Witness: the lines by hand, with the rows that they name."""
     many = [{"text": f"row {n}", "label": f"class {n % 8}"} for n in range(80)] + [{"text": "rare", "label": "odd"}]
-    lines = report("classification", many, many[:3], {"train": Lengths(np.array([9, 3, 4, 5]), 1)}).describe()
+    lines = report("classification", many, many[:3], {"train": Lengths.of([9, 3, 4, 5], 1)}).describe()
     assert lines[:2] == [
         "labels     train 9 labels: class 0 10, class 1 10 … odd 1; dev class 0 1, class 1 1, class 2 1",
         "lengths    train 3 to 9 tokens, half up to 4, 95 % up to 9, 1 cut",

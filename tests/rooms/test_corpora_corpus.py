@@ -68,6 +68,19 @@ def test_a_file_cut_extended_missing_or_changed_is_refused(name: str, folder: Pa
     assert refused(folder).startswith(f"{path}: file not found; make the corpus again")
 
 
+@pytest.mark.parametrize("name", ["tokens.bin", "documents.bin"])
+def test_files_of_two_corpora_that_were_exchanged_are_found(name: str, folder: Path, tmp_path: Path) -> None:
+    """Witness: the file of a whole corpus of the same documents in another order, so of the same size."""
+    texts = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    source = tmp_path / "other.jsonl"
+    source.write_text("".join(json.dumps(text) + "\n" for text in reversed(texts)))
+    prepare(PrepareSettings(paths=(str(source),), out=str(tmp_path / "o"), tokenizer=str(folder), workers=1))
+    other = (tmp_path / "o" / name).read_bytes()
+    assert len(other) == (folder / name).stat().st_size and other != (folder / name).read_bytes()
+    (folder / name).write_bytes(other)
+    assert refused(folder).startswith(f"{folder / name}: the file was changed")
+
+
 def test_a_few_blocks_are_checked_at_every_opening(folder: Path) -> None:
     """Witness: hashlib over each block; one bit turned, which is found without ``verify`` where all blocks are drawn."""
     manifest = read_manifest(folder)

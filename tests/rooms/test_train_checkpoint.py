@@ -119,6 +119,24 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_taken(
         step_of(tmp_path, strict=True)
 
 
+@pytest.mark.parametrize("name", [TENSORS, STATE, MANIFEST])
+def test_files_of_two_checkpoints_that_were_exchanged_are_named(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: two files as they were written, of the same size, each in the place of the other."""
+    save(tmp_path, 4, A, {"tokens": 40})
+    save(tmp_path, 6, {"a": A["a"] + 1, "count": A["count"] + 1}, {"tokens": 60})
+    one, other = (tmp_path / f"step-00000000{step}" / name for step in (4, 6))
+    first, second = one.read_bytes(), other.read_bytes()
+    assert len(first) == len(second) and first != second
+    one.write_bytes(second)
+    other.write_bytes(first)
+    with pytest.raises(BadInput, match="no checkpoint here is whole"):
+        find_newest(tmp_path)
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert all(f"step-00000000{step} is damaged" in said for step in (4, 6))
+
+
 def test_a_step_that_is_saved_again_is_never_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: the folder between the two renames by which the new one takes the place of the old."""
     save(tmp_path, 4, A, {"stale": 0})

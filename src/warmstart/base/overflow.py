@@ -1,14 +1,15 @@
 """Lists that may be larger than memory: what is beyond a budget lies in a temporary file and is read when it is asked for.
 
 The file has no name, so it is gone when the process ends, however it ends. It lies where the system keeps temporary files
-(``TMPDIR`` names another place) and holds JSON: a value that JSON cannot hold stays in memory.
+(``TMPDIR`` names another place) and holds JSON: a value that JSON cannot hold stays in memory. Where each item ends stands
+in a second such file, so that an item that is not in memory takes none at all.
 """
 
 import json
 import os
+import struct
 import tempfile
 import weakref
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, overload
@@ -23,6 +24,9 @@ MEMORY_BYTES = 1 << 26
 """About so much of a list is kept in memory."""
 BLOCK = 1024
 """Items read together where all are read in order."""
+DENSE = 4
+"""Items that are read for one that is wanted, at most: where fewer are wanted, each is read by itself."""
+_END = struct.Struct("<q")
 _TUPLE = "()"  # the only key of an object that stands for a tuple
 
 
@@ -65,7 +69,8 @@ class Selection(Sequence[T]):
         return self.items[int(self.numbers[number])]
 
     def __iter__(self) -> Iterator[T]:
-        return (self.items[number] for number in self.numbers.tolist())
+        for start in range(0, len(self), BLOCK):
+            yield from self.items.take(self.numbers[start : start + BLOCK])
 
 
 class OverflowList(Sequence[T]):
@@ -80,8 +85,9 @@ class OverflowList(Sequence[T]):
         self._codec, self._room = codec, MEMORY_BYTES if memory_bytes is None else memory_bytes
         self._first: list[T] = []
         self._unwritable: dict[int, T] = {}
-        self._ends = array("q", [0])
+        self._num_written = self._size = 0
         self._file: Any = None
+        self._ends: Any = None
 
     def append(self, item: T) -> None:
         """Adds an item.
@@ -97,12 +103,20 @@ class OverflowList(Sequence[T]):
         if line is None:
             self._unwritable[len(self)] = item
             line = b""
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="warmstart-")  # noqa: SIM115
-            weakref.finalize(self, self._file.close)
         with disk_errors(Path(tempfile.gettempdir())):
+            if self._file is None:
+                self._file, self._ends = self._new_file(), self._new_file()
+                self._ends.write(_END.pack(0))
             self._file.write(line)
-        self._ends.append(self._ends[-1] + len(line))
+            self._size += len(line)
+            self._ends.write(_END.pack(self._size))
+        self._num_written += 1
+
+    def _new_file(self) -> Any:
+        """A file without a name, which is closed with the list."""
+        file = tempfile.TemporaryFile(prefix="warmstart-")  # noqa: SIM115
+        weakref.finalize(self, file.close)
+        return file
 
     def settled(self) -> Sequence[T]:
         """A plain list, where all of it is in memory; else itself."""
@@ -110,10 +124,11 @@ class OverflowList(Sequence[T]):
             return self._first
         with disk_errors(Path(tempfile.gettempdir())):
             self._file.flush()
+            self._ends.flush()
         return self
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._ends) - 1
+        return len(self._first) + self._num_written
 
     @overload
     def __getitem__(self, number: int) -> T: ...
@@ -122,7 +137,7 @@ class OverflowList(Sequence[T]):
     def __getitem__(self, number: int | slice) -> T | Selection[T]:
         """An item, or some of them."""
         if isinstance(number, slice):
-            return Selection(self, np.arange(len(self))[number])
+            return Selection(self, np.arange(*number.indices(len(self))))
         place = range(len(self))[number]
         return self._first[place] if place < len(self._first) else next(self._read(place, place + 1))
 
@@ -131,9 +146,19 @@ class OverflowList(Sequence[T]):
         for start in range(len(self._first), len(self), BLOCK):
             yield from self._read(start, min(start + BLOCK, len(self)))
 
+    def take(self, numbers: Ints) -> Iterator[T]:
+        """Some items by their numbers; those that lie close together in the file are read at once."""
+        wanted = numbers.tolist()
+        first, stop = max(min(wanted), len(self._first)), max(wanted) + 1
+        found: dict[int, T] = {}
+        if 1 < stop - first <= DENSE * len(wanted):
+            found = dict(zip(range(first, stop), self._read(first, stop), strict=True))
+        return (found[number] if number in found else self[number] for number in wanted)
+
     def _read(self, start: int, stop: int) -> Iterator[T]:
         """Items of the file, by their numbers in the list."""
-        ends = self._ends[start - len(self._first) : stop - len(self._first) + 1]
+        place, count = start - len(self._first), stop - start + 1
+        ends = np.frombuffer(os.pread(self._ends.fileno(), count * _END.size, place * _END.size), "<i8").tolist()
         block = os.pread(self._file.fileno(), ends[-1] - ends[0], ends[0])
         for number, begin, end in zip(range(start, stop), ends, ends[1:], strict=False):
             line = block[begin - ends[0] : end - ends[0]]

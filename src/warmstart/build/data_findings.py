@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.base.arrays import Ints
+from warmstart.base.arrays import Ints, Repeats, find_in
 from warmstart.base.formatting import format_count
 from warmstart.base.overflow import select
 from warmstart.example.record import Record
@@ -70,9 +70,9 @@ def _normal(text: str) -> str:
     return text if is_spaced else " ".join(text.split())
 
 
-def content_keys(contents: Iterable[Content]) -> Ints:
-    """[n] a number for each, which equal texts have in common."""
-    return np.fromiter((hash(content_key(content)) for content in contents), np.int64)
+def content_keys(contents: Iterable[Content], count: int) -> Ints:
+    """[count] a number for each, which equal texts have in common."""
+    return np.fromiter((hash(content_key(content)) for content in contents), np.int64, count)
 
 
 def _texts(content: Content) -> tuple[str, ...]:
@@ -93,19 +93,20 @@ def find_empty(kind: TaskKind, part: str, records: Sequence[Record]) -> Iterator
         yield Finding("empty", part, count, len(records), text)
 
 
-def find_contradictions(part: str, records: Sequence[Record], keys: Ints) -> Iterator[Finding]:
+def find_contradictions(part: str, records: Sequence[Record], repeats: Repeats) -> Iterator[Finding]:
     """Examples whose texts stand further up with another label."""
-    _, first, same = np.unique(keys, return_index=True, return_inverse=True)
-    earlier = first[same]
-    repeated = np.flatnonzero(earlier != np.arange(len(keys))).tolist()
-    pairs = [n for n in repeated if records[n].label != records[earlier[n]].label]
-    if pairs:
-        one, other = records[pairs[0]], records[earlier[pairs[0]]]
+    pairs = (
+        (one, other)
+        for one, number in zip(select(records, repeats.numbers), repeats.first, strict=True)
+        if one.label != (other := records[number]).label
+    )
+    if first := next(pairs, None):
+        count = 1 + sum(1 for _ in pairs)
         text = (
-            f"{len(pairs):,} of {len(records):,} {part} examples have the same texts as an earlier one and another label "
-            f"({_place(one)} and {_place(other)})"
+            f"{count:,} of {len(records):,} {part} examples have the same texts as an earlier one and another label "
+            f"({_place(first[0])} and {_place(first[1])})"
         )
-        yield Finding("contradiction", part, len(pairs), len(records), text)
+        yield Finding("contradiction", part, count, len(records), text)
 
 
 def find_one_sided(counts: Counts, sizes: Mapping[str, int]) -> Iterator[Finding]:
@@ -157,21 +158,29 @@ def _named(record: Record, names: Mapping[int, str]) -> set[Any]:
 
 
 def find_shared(
-    kind: TaskKind, part: str, parts: Mapping[str, Sequence[Record]], keys: Mapping[str, Ints]
+    kind: TaskKind, part: str, parts: Mapping[str, Sequence[Record]], keys: Mapping[str, Ints], repeats: Repeats
 ) -> Iterator[Finding]:
-    """Examples that stand in training too, and others that nearly do; ``keys`` are those of what may not."""
+    """Examples that stand in training too, and others that nearly do.
+
+    Args:
+        kind: of the task.
+        part: that is not the training.
+        parts: part → its Records.
+        keys: part → the keys of what may not stand in two parts.
+        repeats: of the training's keys.
+    """
     records, train = parts[part], parts["train"]
-    known, first = np.unique(keys["train"], return_index=True)
-    places = np.minimum(np.searchsorted(known, keys[part]), len(known) - 1)
-    is_shared = known[places] == keys[part]
+    places = find_in(keys[part], keys["train"])
+    is_shared = places >= 0
     if shared := np.flatnonzero(is_shared).tolist():
-        one, other = records[shared[0]], train[int(first[places[shared[0]]])]
+        one, other = records[shared[0]], train[int(places[shared[0]])]
         text = (
             f"{len(shared):,} of {len(records):,} {part} examples have the {kind.content_noun} of a training example "
             f"({_place(one)} = {_place(other)})"
         )
         yield Finding("shared", part, len(shared), len(records), text)
-    yield from _find_near(kind, part, select(records, np.flatnonzero(~is_shared)), select(train, np.sort(first)))
+    distinct = select(train, repeats.distinct(len(train))) if len(repeats.numbers) else train
+    yield from _find_near(kind, part, select(records, np.flatnonzero(~is_shared)), distinct)
 
 
 def _find_near(kind: TaskKind, part: str, records: Sequence[Record], train: Sequence[Record]) -> Iterator[Finding]:
@@ -199,7 +208,7 @@ def _num_characters(kind: TaskKind, records: Sequence[Record]) -> int:
 
 
 def _spread(items: Sequence[Any], every: int) -> Sequence[Any]:
-    return items[:: max(1, every)]
+    return items[::every] if every > 1 else items
 
 
 def _some(names: Sequence[str]) -> str:

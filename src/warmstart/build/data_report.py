@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from warmstart.base.arrays import Ints
+from warmstart.base.arrays import Ints, Repeats, find_repeats
 from warmstart.build.data_findings import (
+    Content,
     Finding,
     content_keys,
     example_content,
@@ -85,20 +87,25 @@ def report_data(data: LabelledData, lengths: Mapping[str, Lengths]) -> DataRepor
     kind, names = KINDS[data.kind], data.open_labels or data.label_names
     parts = {"train": data.train} | ({} if data.dev_is_train else {"dev": data.dev})
     parts |= {} if data.test is None else {"test": data.test}
-    keys = {part: content_keys(example_content(kind, one) for one in records) for part, records in parts.items()}
-    groups = keys
-    if kind.content(data.train[0]) != example_content(kind, data.train[0]):
-        groups = {part: content_keys(map(kind.content, records)) for part, records in parts.items()}
+    keys = _keys(parts, partial(example_content, kind))
+    repeats = {part: find_repeats(own) for part, own in keys.items()}
     splits = {
-        part: _report_split(
-            kind, names, records, lengths.get(part, Lengths()), len(records) - len(np.unique(keys[part]))
-        )
+        part: _report_split(kind, names, records, lengths.get(part, Lengths()), len(repeats[part].numbers))
         for part, records in parts.items()
     }
-    findings = [*_find_in_each(kind, parts, keys), *_find_in_labels(kind, data, parts, splits)]
+    findings = [*_find_in_each(kind, parts, repeats), *_find_in_labels(kind, data, parts, splits)]
+    of_train = repeats["train"]
+    if kind.content(data.train[0]) != example_content(kind, data.train[0]):
+        keys = _keys(parts, kind.content)
+        of_train = find_repeats(keys["train"])
     for part in [name for name in parts if name != "train"]:
-        findings += find_shared(kind, part, parts, groups)
+        findings += find_shared(kind, part, parts, keys, of_train)
     return DataReport(splits, findings)
+
+
+def _keys(parts: Mapping[str, Sequence[Record]], content: Callable[[Record], Content]) -> dict[str, Ints]:
+    """The keys of each part's contents."""
+    return {part: content_keys(map(content, records), len(records)) for part, records in parts.items()}
 
 
 def _report_split(
@@ -111,11 +118,13 @@ def _report_split(
     return SplitReport(len(records), dict(ordered), quantiles, lengths.quantiles(), lengths.cut, repeated)
 
 
-def _find_in_each(kind: TaskKind, parts: Mapping[str, Sequence[Record]], keys: Mapping[str, Ints]) -> Iterator[Finding]:
+def _find_in_each(
+    kind: TaskKind, parts: Mapping[str, Sequence[Record]], repeats: Mapping[str, Repeats]
+) -> Iterator[Finding]:
     for part, records in parts.items():
         yield from find_empty(kind, part, records)
         if kind.has_one_answer:
-            yield from find_contradictions(part, records, keys[part])
+            yield from find_contradictions(part, records, repeats[part])
 
 
 def _find_in_labels(

@@ -85,7 +85,7 @@ class AugmentedSource:
         same_length: int | None = None,
     ) -> None:
         self.count, self.frame, self.seed = count, frame, seed
-        self._lengths = np.full(count, -1 if same_length is None else same_length)
+        self._lengths = np.full(count, -1 if same_length is None else same_length, np.int32)
 
     def __len__(self) -> int:
         return self.count
@@ -98,7 +98,7 @@ class AugmentedSource:
         """Of the longest Example of each, as the first epoch has them; each item is framed for it once."""
         for i in indices[self._lengths[indices] < 0].tolist():
             self._lengths[i] = max_length(self.frame(i, generator(self.seed, "noise", 0, i)))
-        return self._lengths[indices]
+        return self._lengths[indices].astype(np.int64)
 
 
 class RenamedSource:

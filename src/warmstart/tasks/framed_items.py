@@ -43,7 +43,7 @@ class FramedItems(Sequence[T]):
         self._records, self._make = records, make
         self._kept: list[T] = []
         self.account, room = Account(), MEMORY_BYTES
-        ends, tokens, needed = array("q", [0]), array("i"), [np.zeros(0, np.int32)]
+        ends, tokens, lengths = array("q", [0]), array("i"), Lengths()
         remaining = iter(records)
         while chunk := list(islice(remaining, CHUNK)):
             framed = make(chunk)
@@ -54,9 +54,9 @@ class FramedItems(Sequence[T]):
                     self._kept += own
                     room -= sum(map(self.size, own))
             self.account += framed.account
-            needed.append(framed.lengths.tokens.astype(np.int32))
-        self._ends, self._tokens = np.array(ends, np.int64), np.array(tokens, np.int32)
-        self.record_lengths = Lengths(np.concatenate(needed), self.account.cut)
+            lengths = Lengths.join([lengths, framed.lengths])
+        self._tokens, self._ends = np.asarray(tokens), _item_ends(np.asarray(ends))
+        self.record_lengths = lengths
 
     def split(self, framed: FramedRecords) -> list[list[T]]:
         """The items of each Record."""
@@ -80,7 +80,7 @@ class FramedItems(Sequence[T]):
     def __getitem__(self, number: int | slice) -> T | list[T]:
         """An item, or some, which are then all in memory."""
         if isinstance(number, slice):
-            return self.take(0, np.arange(len(self))[number])
+            return self.take(0, np.arange(*number.indices(len(self))))
         return self.take(0, np.array([range(len(self))[number]]))[0]
 
     def __iter__(self) -> Iterator[T]:
@@ -96,14 +96,28 @@ class FramedItems(Sequence[T]):
 
     def _made_again(self, indices: Ints) -> dict[int, T]:
         """Number of an item that is not kept → the item, with all others of its Record."""
-        numbers = np.unique(np.searchsorted(self._ends, indices, side="right") - 1).tolist()
-        items = self.split(self._make([self._records[n] for n in numbers])) if numbers else []
-        starts = self._ends[numbers].tolist()
-        return {start + k: item for start, own in zip(starts, items, strict=True) for k, item in enumerate(own)}
+        numbers, starts = self._records_of(indices)
+        items = self.split(self._make([self._records[n] for n in numbers.tolist()])) if len(numbers) else []
+        return {
+            start + k: item for start, own in zip(starts.tolist(), items, strict=True) for k, item in enumerate(own)
+        }
+
+    def _records_of(self, indices: Ints) -> tuple[Ints, Ints]:
+        """The numbers of the Records that some items are of, and that of the first item of each Record."""
+        if self._ends is None:
+            numbers = np.unique(indices)
+            return numbers, numbers
+        numbers = np.unique(np.searchsorted(self._ends, indices, side="right") - 1)
+        return numbers, self._ends[numbers]
 
     def lengths(self, indices: Ints) -> Ints:
         """[n] tokens of the longest Example of each."""
         return self._tokens[indices].astype(np.int64)
+
+
+def _item_ends(ends: Ints) -> Ints | None:
+    """[records + 1] where the items of each Record end; ``None`` where each is one item, since it says nothing then."""
+    return None if np.array_equal(ends, np.arange(len(ends))) else ends
 
 
 class ExampleItems(FramedItems[list[Example]]):

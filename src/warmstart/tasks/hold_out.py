@@ -1,11 +1,12 @@
 """A share of the examples set aside: for dev where there is no file, or for a run on fewer labels."""
 
 import hashlib
+from array import array
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from warmstart.base.arrays import Ints
+from warmstart.base.arrays import Ints, Repeats, find_repeats
 from warmstart.base.errors import BadInput
 from warmstart.base.overflow import select
 from warmstart.base.seeds import generator
@@ -30,20 +31,19 @@ def hold_out(
     Raises:
         BadInput: there are too few examples, so that one side would be empty.
     """
-    members_of, first = _groups(kind, records)
-    classes: dict[Label, list[int]] = {}
-    for group, number in enumerate(first.tolist()):
-        classes.setdefault(kind.stratum(records[number]), []).append(group)
+    digests = np.fromiter((content_digest(kind.content(record)) for record in records), np.int64, len(records))
+    repeats = find_repeats(digests)
+    others_of = _others(repeats)
     is_aside = np.zeros(len(records), bool)
     owed = 0.0  # what earlier classes rounded away is made up by later ones, so that small classes count too
-    for label, found in classes.items():
-        owed += share * sum(len(members_of(group)) for group in found)
-        for place in generator(seed, "set aside", name, label).permutation(len(found)):
+    for label, first in _by_class(kind, records, repeats).items():
+        owed += share * (len(first) + int(np.isin(repeats.first, first).sum()))
+        for place in generator(seed, "set aside", name, label).permutation(len(first)):
             if owed < 0.5:
                 break
-            members = members_of(found[place])
-            is_aside[members] = True
-            owed -= len(members)
+            others = others_of(first[place])
+            is_aside[first[place]] = is_aside[others] = True
+            owed -= 1 + len(others)
     if is_aside.all() or not is_aside.any():
         raise BadInput(
             f"too few examples to set {share:g} of them aside", where=records[0].where, value=len(records),
@@ -52,14 +52,22 @@ def hold_out(
     return select(records, np.flatnonzero(~is_aside)), select(records, np.flatnonzero(is_aside))
 
 
-def _groups(kind: TaskKind, records: Sequence[Record]) -> tuple[Callable[[int], Ints], Ints]:
-    """The numbers of the Records of each content, and of the first of each; contents are in the order of the first."""
-    digests = np.fromiter((content_digest(kind.content(record)) for record in records), np.int64, len(records))
-    _, first, group = np.unique(digests, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    members = np.argsort(np.argsort(order)[group], kind="stable")
-    stops = np.cumsum(np.bincount(group)[order])
-    return lambda number: members[stops[number - 1] if number else 0 : stops[number]], first[order]
+def _by_class(kind: TaskKind, records: Sequence[Record], repeats: Repeats) -> dict[Label, Ints]:
+    """Class → the numbers of its Records whose content stands nowhere before them."""
+    is_first = np.ones(len(records), bool)
+    is_first[repeats.numbers] = False
+    classes: dict[Label, array[int]] = {}
+    for number, record in enumerate(records):
+        if is_first[number]:
+            classes.setdefault(kind.stratum(record), array("q")).append(number)
+    return {label: np.asarray(numbers) for label, numbers in classes.items()}
+
+
+def _others(repeats: Repeats) -> Callable[[int], Ints]:
+    """Number of a Record → those of the later ones of the same content."""
+    order = np.argsort(repeats.first, kind="stable")
+    first, numbers = repeats.first[order], repeats.numbers[order]
+    return lambda number: numbers[slice(*np.searchsorted(first, [number, number + 1]))]
 
 
 def content_digest(content: tuple[object, ...]) -> int:

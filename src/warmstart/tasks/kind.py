@@ -11,8 +11,6 @@ from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example
@@ -271,7 +269,7 @@ class TaskKind(RowSource):
             windows.append(len(pieces))
             unread += self.count_unread(record, cut.parts, examples[-1])
         tokens = sum(len(example) for own in examples for example in own)
-        lengths = Lengths(np.array([cut.needed for cut in cuts], np.int64), sum(cut.lost > 0 for cut in cuts))
+        lengths = Lengths.of([cut.needed for cut in cuts], sum(cut.lost > 0 for cut in cuts))
         account = Account.of(cuts, tokens, unread, windows)
         return FramedRecords(examples, [cut.parts for cut in cuts], account, windows, lengths)
 
@@ -297,8 +295,7 @@ class TaskKind(RowSource):
 
     def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> Lengths:
         """Refuses Records that cannot be framed, before the training and not after it; says how long the others are."""
-        lengths = [Lengths(), *(framed.lengths for framed in self.frame_chunks(frame, records, vocabulary))]
-        return Lengths(np.concatenate([own.tokens for own in lengths]), sum(own.cut for own in lengths))
+        return Lengths.join(framed.lengths for framed in self.frame_chunks(frame, records, vocabulary))
 
     # What the model needs and remembers
 

@@ -116,21 +116,43 @@ class Truncation(NamedTuple):
 
 
 class Lengths(NamedTuple):
-    """How long Records are.
+    """How long Records are, as a count of each length: what is said of millions of them takes no memory for each.
 
     Attributes:
-        tokens: [n] of the longest Example of each Record before the cut; empty where it is not worth saying.
+        tokens: [k] the different lengths, ascending: tokens of the longest Example of a Record before the cut; empty where
+            it is not worth saying.
+        counts: [k] how many Records have each.
         cut: Records that lost some text.
     """
 
     tokens: Ints = np.zeros(0, np.int64)
+    counts: Ints = np.zeros(0, np.int64)
     cut: int = 0
+
+    @staticmethod
+    def of(tokens: Sequence[int], cut: int = 0) -> "Lengths":
+        """Those of Records with so many tokens."""
+        return Lengths(*np.unique(np.array(tokens, np.int64), return_counts=True), cut)
+
+    @staticmethod
+    def join(every: "Iterable[Lengths]") -> "Lengths":
+        """Of all Records together."""
+        found: dict[int, int] = {}
+        cut = 0
+        for one in every:
+            cut += one.cut
+            for length, count in zip(one.tokens.tolist(), one.counts.tolist(), strict=True):
+                found[length] = found.get(length, 0) + count
+        tokens = sorted(found)
+        return Lengths(np.array(tokens, np.int64), np.array([found[length] for length in tokens], np.int64), cut)
 
     def quantiles(self) -> list[int]:
         """Tokens of the shortest Record, the median, the 95th of 100 and the longest; empty where there is none."""
         if len(self.tokens) == 0:
             return []
-        return [int(value) for value in np.quantile(self.tokens, (0, 0.5, 0.95, 1), method="inverted_cdf")]
+        up_to = np.cumsum(self.counts)
+        wanted = np.ceil(np.array([0, 0.5, 0.95, 1]) * up_to[-1])
+        return [int(self.tokens[place]) for place in np.searchsorted(up_to, wanted)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +179,14 @@ class FramedRecords:
         examples: list[list[Example]] = []
         parts: list[Parts] = []
         windows: list[int] = []
-        account, tokens = Account(), [np.zeros(0, np.int64)]
+        account, lengths = Account(), []
         for one in every:
             examples += one.examples
             parts += one.parts
             windows += one.windows
             account += one.account
-            tokens.append(one.lengths.tokens)
-        return FramedRecords(examples, parts, account, windows, Lengths(np.concatenate(tokens), account.cut))
+            lengths.append(one.lengths)
+        return FramedRecords(examples, parts, account, windows, Lengths.join(lengths))
 
 
 def fit_lengths(lengths: Sequence[int], room: int) -> list[int]:

@@ -21,11 +21,12 @@ PADDING = "\0" * (WIDTH - 1)
 THRESHOLD = 0.8
 MOST_SHINGLES = 128
 RARE = 0.4  # of the shingles of a text that are looked for: with more, more have to be there
-CHUNK = 1 << 21  # characters hashed together
+CHUNK = 1 << 19  # characters hashed together
+SAMPLE = 1 << 21  # characters of the pile that say which shingles are rare
 UNUSED_BITS = 10  # of a hash, where it looks up a table
 MAX_HITS = 200  # texts of a chunk that one shingle may lead to: what stands in more is a common phrase
 MAX_PAIRS = (
-    1 << 23
+    1 << 21
 )  # of a text and one of a chunk for each shingle that they share; with more, a shingle leads to fewer
 MAX_COMPARED = 8  # texts of the pile that a text is compared with, those with most rare shingles in common first
 
@@ -78,19 +79,25 @@ def _candidates(asked: Sequence[Texts], pile: Sequence[Texts]) -> dict[int, list
     rare, owners, least = _rare_shingles(asked, pile)
     wanted = np.zeros(1 << 32 - UNUSED_BITS, bool)
     wanted[rare >> UNUSED_BITS] = True
-    pairs, shared = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    pairs, shared = np.zeros(0, np.uint64), np.zeros(0, np.int64)
     for hashes, texts in _shingles(pile):  # each text of the pile stands in one chunk alone
         hit = np.flatnonzero(wanted[hashes >> UNUSED_BITS])
         keys, counts = _count(_join(rare, owners, hashes[hit], texts[hit]))
         enough = counts >= least[(keys >> np.uint64(32)).astype(np.int64)]
-        pairs.append(keys[enough])
-        shared.append(counts[enough])
+        pairs, shared = _most(np.append(pairs, keys[enough]), np.append(shared, counts[enough]))
     found: dict[int, list[int]] = {}
-    for key in np.concatenate(pairs)[np.argsort(-np.concatenate(shared), kind="stable")].tolist():
-        others = found.setdefault(key >> 32, [])
-        if len(others) < MAX_COMPARED:
-            others.append(key & 0xFFFFFFFF)
+    for key in pairs.tolist():
+        found.setdefault(key >> 32, []).append(key & 0xFFFFFFFF)
     return found
+
+
+def _most(pairs: Keys, shared: Ints) -> tuple[Keys, Ints]:
+    """For each owner the :data:`MAX_COMPARED` texts that share most with it, those with most first."""
+    owners = pairs >> np.uint64(32)
+    order = np.lexsort((-shared, owners))
+    owners = owners[order]
+    kept = order[np.arange(len(order)) - np.searchsorted(owners, owners) < MAX_COMPARED]
+    return pairs[kept], shared[kept]
 
 
 def _rare_shingles(asked: Sequence[Texts], pile: Sequence[Texts]) -> tuple[Hashes, Ints, Ints]:
@@ -121,10 +128,10 @@ def _sample(hashes: Hashes, owners: Ints) -> Keys:
 
 
 def _sampled_counts(pile: Sequence[Texts]) -> Ints:
-    """How often the shingles of each place in the table stand in a chunk's worth of the pile, evenly spread."""
+    """How often the shingles of each place in the table stand in a sample of the pile, evenly spread."""
     characters = sum(len(text) for texts in pile for text in texts)
     counts = np.zeros(1 << 32 - UNUSED_BITS, np.int64)
-    for hashes, _ in _shingles(pile[:: 1 + characters // CHUNK]):
+    for hashes, _ in _shingles(pile[:: 1 + characters // SAMPLE]):
         counts += np.bincount(hashes >> UNUSED_BITS, minlength=len(counts))
     return counts
 
