@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.optim.adamw import adamw
 
 from warmstart.models import dropout, passes
+from warmstart.models.gelu import gelu, gelu_tanh
 from warmstart.models.kernels import wide_vectors
 from warmstart.models.passes import AdamRow, AdamRule, adam
 
@@ -50,6 +52,44 @@ def test_adam_is_torchs_and_rounds_the_copy() -> None:
     torch.testing.assert_close((row.master, row.mean, row.square), (theirs, mean, square), rtol=1e-5, atol=1e-6)
     assert row.work is not None
     assert torch.equal(row.work, row.master.bfloat16())
+
+
+@pytest.mark.usefixtures("vectors")
+def test_adam_reads_a_rounded_gradient_as_it_is() -> None:
+    """Witness: the same numbers in float32, to the last bit."""
+    grad, rows = drawn(seed=1).bfloat16(), []
+    for given in (grad, grad.float()):
+        row = AdamRow(drawn(), given, torch.zeros(WEIGHTS), torch.zeros(WEIGHTS), torch.zeros(WEIGHTS).bfloat16())
+        adam(row, rule_of(1))
+        rows.append(row._replace(grad=grad))
+    assert all(torch.equal(one, other) for one, other in zip(*rows, strict=True))
+
+
+@pytest.mark.usefixtures("vectors")
+@pytest.mark.parametrize("count", [0, 1, 15, WEIGHTS])
+def test_norms(count: int) -> None:
+    """Witness: torch's norm in float64."""
+    x = (1e-3 * drawn(count)).bfloat16()
+    torch.testing.assert_close(passes.norm(x).double(), torch.linalg.vector_norm(x.double()), rtol=1e-6, atol=0)
+
+
+@pytest.mark.usefixtures("vectors")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("tanh", [False, True])
+def test_gelu_there_and_back(tanh: bool, dtype: torch.dtype) -> None:
+    """Witness: torch's in float64, and its own derivative of it; numbers from far below 0 to far above, and none."""
+    x = torch.cat([torch.linspace(-30, 30, 40_003), drawn(1000), torch.tensor([0.0, 1e20, float("nan")])]).to(dtype)
+    grad = drawn(len(x), seed=1).to(dtype)
+    exact = x.double().requires_grad_()
+    theirs = F.gelu(exact, approximate="tanh" if tanh else "none")
+    theirs.backward(grad.double())
+    ours = x.clone().requires_grad_()
+    found = (gelu_tanh if tanh else gelu)(ours)
+    found.backward(grad)
+    close = {"rtol": 2**-8 if dtype == torch.bfloat16 else 1e-5, "atol": 3e-6, "equal_nan": True}
+    torch.testing.assert_close(found.double(), theirs, **close)
+    assert ours.grad is not None and exact.grad is not None
+    torch.testing.assert_close(ours.grad.double(), exact.grad, **close)
 
 
 @pytest.mark.usefixtures("vectors")

@@ -12,7 +12,7 @@ from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
-from warmstart.train.step import Criterion, train_step
+from warmstart.train.step import Criterion, accumulate, train_step
 from warmstart.train.weights import Weights
 
 pytestmark = pytest.mark.skipif(
@@ -65,6 +65,30 @@ def test_a_training_is_the_same(lm: bool, dtype: torch.dtype, kind: str) -> None
     group = next(group for group in found.weights.groups if group.tables)
     mean = found.state()[f"{group.name}.exp_avg"][table.where].view(400, -1)
     assert torch.equal(table.had_gradient.bool(), mean.any(1))
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adamax"])
+def test_gradients_that_stay_as_they_were_made(kind: str) -> None:
+    """Witness: the same steps with gradients copied to float32 rows, to the last bit; norms but for the order of sums."""
+    found = []
+    for as_made in (True, False):
+        torch.manual_seed(0)
+        heads = {"label": {"kind": "class", "size": 3}, "mlm": {"kind": "tokens"}}
+        model = Model(ModelSettings(backbone=SMALL, heads=heads)).eval()
+        weights = Weights(model, torch.bfloat16, by_rows=True)
+        weights._as_made = as_made
+        optimizer = Optimizer(weights, OptimizerSettings(kind=kind, lr=1e-3, clip_norm=1e9))
+        held, norms = [], []
+        for step in range(4):
+            batches = [batch_of(step + half, with_lm=True) for half in range(2 if step == 2 else 1)]
+            accumulate(model, optimizer, batches, Criterion({"label": 1.0, "mlm": 1.0}), step)
+            held.append(len(weights._held) > 0)
+            norms.append(optimizer.gradient_norm())
+            optimizer.update(1.0, norms[-1])
+        assert held == [as_made, as_made, False, as_made]
+        found.append((torch.stack(norms), optimizer.state()))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=0)
+    assert all(torch.equal(row, found[1][1][name]) for name, row in found[0][1].items())
 
 
 def test_loaded_means_say_which_rows_had_one() -> None:

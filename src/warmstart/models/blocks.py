@@ -17,13 +17,14 @@ from warmstart.models.attention import AddedScores, Plan, SourceReader, attend
 from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceScores
 from warmstart.models.dropout import Dropout
+from warmstart.models.gelu import gelu, gelu_tanh
 from warmstart.models.global_attention import GlobalAttention
 from warmstart.models.rotary import RotaryTable, apply_rotary
 from warmstart.models.transformer_settings import Activation, TransformerSettings
 
 ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
-    "gelu": F.gelu,
-    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
     "silu": F.silu,
     "relu": F.relu,
 }

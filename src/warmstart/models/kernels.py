@@ -25,7 +25,7 @@ Gelu = Literal["", "none", "tanh"]
 EVEN = 32  # divides the width of a head that can be read, and that of a product
 KEYS = 16  # columns of a table that are read together
 _EVEN_HEAD = 16  # divides the width of a head of short texts
-_VERSION = 1  # of what the functions are given; kernels.c says the same
+_VERSION = 2  # of what the functions are given; kernels.c says the same
 _COLUMNS = 48  # of a weight, that lie together
 _GELU: dict[Gelu, int] = {"": 0, "none": 1, "tanh": 2}
 
@@ -58,8 +58,10 @@ _ARGUMENTS = {
             *[ctypes.c_float] * 2,
             *[ctypes.c_double] * 2,
             *[ctypes.c_float] * 3,
-            *[_NUMBER] * 2,
+            *[_NUMBER] * 3,
         ],
+        "warmstart_gelu": [*[_POINTER] * 3, _SIZE, *[_NUMBER] * 4],
+        "warmstart_squares": [_POINTER, _SIZE, _NUMBER],
         "warmstart_drop": [
             *[_POINTER] * 3,
             _SIZE,
@@ -75,6 +77,8 @@ _ARGUMENTS = {
     },
 }
 """Of each file the function that gives its version, and what its kernels are given."""
+_RESULTS = {"warmstart_squares": ctypes.c_double}
+"""What a kernel gives that is no whole number."""
 _OF_BF16 = ("warmstart_kernels", "warmstart_tiles")
 _VECTORS = {"AVX512": 1, "AVX2": 0}
 """Of torch's names of processors, whether its vectors have 512 bits; ``ATEN_CPU_CAPABILITY`` may say a lesser one."""
@@ -101,6 +105,7 @@ def library(version: str = "warmstart_kernels") -> Any:
         return None
     for name, arguments in _ARGUMENTS[version].items():
         getattr(found, name).argtypes = arguments
+        getattr(found, name).restype = _RESULTS.get(name, _NUMBER)
     return found
 
 

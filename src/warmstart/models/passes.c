@@ -1,11 +1,12 @@
-/* Passes over much memory, each once: AdamW's update with the rounded copy that computes, and dropout.
+/* Passes over much memory, each once: AdamW's update with the rounded copy that computes, the length of a gradient, GELU there
+   and back, and dropout.
 
    A library reads and writes the same numbers once more for every step of such a formula. passes.py is the only caller. */
 
 #include <math.h>
 #include <stdint.h>
 
-#define VERSION 1 /* of what the functions are given; kernels.py takes no other */
+#define VERSION 2 /* of what the functions are given; kernels.py takes no other */
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -20,7 +21,8 @@ enum { BLOCK = 1 << 14 /* numbers that one thread takes at a time */ };
 
 typedef struct {
     float *master, *mean, *square;
-    const float *grad;
+    const void *grad;
+    int half;       /* whether the gradient is bfloat16, else float32 */
     uint16_t *work; /* the rounded copy, or null */
     float kept;     /* of a weight after its decay */
     float rate, eps, divisor; /* rate: over 1 - β₁ᵗ; divisor: of the gradient */
@@ -34,13 +36,18 @@ INLINE void round_off(const Adam *a, long first, long last) {
     for (long i = first; work && i < last; i++) work[i] = narrow(master[i]);
 }
 
-INLINE void update(const Adam *a, long first, long last) {
+/* Number i of a row of bfloat16 (``half``) or float32. */
+INLINE float number_at(const void *row, long i, const int half) {
+    return half ? number_of((uint32_t)((const uint16_t *)row)[i] << 16) : ((const float *)row)[i];
+}
+
+INLINE void update(const Adam *a, long first, long last, const int half) {
     float *restrict master = a->master, *restrict mean = a->mean, *restrict square = a->square;
-    const float *restrict grad = a->grad;
+    const void *restrict grad = a->grad;
     const float fresh1 = 1.0 - a->beta1, beta2 = a->beta2, fresh2 = 1.0 - a->beta2;
     const float over = 1.0f / a->divisor, even = 1.0f / a->root;
     for (long i = first; i < last; i++) {
-        const float g = grad[i] * over;
+        const float g = number_at(grad, i, half) * over;
         mean[i] += fresh1 * (g - mean[i]);
         square[i] = beta2 * square[i] + fresh2 * g * g;
         master[i] = master[i] * a->kept - a->rate * mean[i] / (sqrtf(square[i]) * even + a->eps);
@@ -55,18 +62,24 @@ INLINE void decay(const Adam *a, long first, long last) {
     round_off(a, first, last);
 }
 
-AVX512 static void update_512(const Adam *a, long first, long last) { update(a, first, last); }
-AVX2 static void update_2(const Adam *a, long first, long last) { update(a, first, last); }
+#define UPDATE(NAME, TARGET)                                                                                           \
+    TARGET static void NAME(const Adam *a, long first, long last) {                                                    \
+        if (a->half) update(a, first, last, 1);                                                                        \
+        else update(a, first, last, 0);                                                                                \
+    }
+UPDATE(update_512, AVX512)
+UPDATE(update_2, AVX2)
 AVX512 static void decay_512(const Adam *a, long first, long last) { decay(a, first, last); }
 AVX2 static void decay_2(const Adam *a, long first, long last) { decay(a, first, last); }
 
 typedef void Pass(const Adam *, long, long);
 
-/* One update of ``rows`` rows of ``width`` numbers; where ``had`` [rows] is given, its zeros are rows without any gradient yet. */
-void warmstart_adam(float *master, const float *grad, float *mean, float *square, uint16_t *work, const uint8_t *had,
+/* One update of ``rows`` rows of ``width`` numbers from a gradient of bfloat16 (``half``) or float32; where ``had`` [rows] is
+   given, its zeros are rows without any gradient yet. */
+void warmstart_adam(float *master, const void *grad, float *mean, float *square, uint16_t *work, const uint8_t *had,
                     long rows, long width, float kept, float rate, double beta1, double beta2, float eps, float divisor,
-                    float root, int wide_vectors, int threads) {
-    const Adam a = {master, mean, square, grad, work, kept, rate, eps, divisor, root, beta1, beta2};
+                    float root, int half, int wide_vectors, int threads) {
+    const Adam a = {master, mean, square, grad, half, work, kept, rate, eps, divisor, root, beta1, beta2};
     Pass *const change = wide_vectors ? update_512 : update_2, *const shrink = wide_vectors ? decay_512 : decay_2;
     const long count = rows * width, unit = had ? (BLOCK + width - 1) / width * width : BLOCK;
 #pragma omp parallel for num_threads(threads)
@@ -78,6 +91,107 @@ void warmstart_adam(float *master, const float *grad, float *mean, float *square
                 if (had[row]) change(&a, row * width, (row + 1) * width);
                 else if (kept != 1.0f) shrink(&a, row * width, (row + 1) * width);
             }
+    }
+}
+
+enum { LANES = 16, FEW = 1 << 12 /* squares that are added up in float32 */ };
+
+/* The sum of the squares of bfloat16 numbers. */
+INLINE double squares(const uint16_t *restrict x, long count) {
+    double total = 0;
+    for (long first = 0; first < count; first += FEW) {
+        const long last = first + FEW < count ? first + FEW : count, whole = first + (last - first) / LANES * LANES;
+        float sums[LANES] = {0}, rest = 0;
+        for (long i = first; i < whole; i += LANES)
+            for (int lane = 0; lane < LANES; lane++) {
+                const float one = number_at(x, i + lane, 1);
+                sums[lane] += one * one;
+            }
+        for (long i = whole; i < last; i++) rest += number_at(x, i, 1) * number_at(x, i, 1);
+        for (int lane = 0; lane < LANES; lane++) rest += sums[lane];
+        total += rest;
+    }
+    return total;
+}
+
+AVX512 static double squares_512(const uint16_t *x, long count) { return squares(x, count); }
+AVX2 static double squares_2(const uint16_t *x, long count) { return squares(x, count); }
+
+/* The sum of the squares of bfloat16 numbers; infinite where one square is beyond float32. */
+double warmstart_squares(const uint16_t *x, long count, int wide_vectors) {
+    return wide_vectors ? squares_512(x, count) : squares_2(x, count);
+}
+
+/* e^x of numbers up to 0, to 2e-7; 0 below -87; what is no number stays so. */
+INLINE float exponential(float x) {
+    const float twos = x * 1.44269504f, whole = (twos + 12582912.0f) - 12582912.0f, rest = twos - whole;
+    float y = 1.5403530e-4f;
+    y = y * rest + 1.3333558e-3f;
+    y = y * rest + 9.6181291e-3f;
+    y = y * rest + 5.5504109e-2f;
+    y = y * rest + 2.4022651e-1f;
+    y = y * rest + 6.9314718e-1f;
+    y = y * rest + 1.0f;
+    const float power = number_of(bits_of(y) + ((uint32_t)(int32_t)whole << 23));
+    return x < -87.0f ? 0.0f : power;
+}
+
+typedef struct {
+    float value, slope;
+} Point;
+
+/* x · Φ(x), with erf as in Abramowitz and Stegun, 7.1.26 (to 1.5e-7), and Φ(x) + x · φ(x). */
+INLINE Point gelu_erf(float x) {
+    const float size = fabsf(x), t = 1.0f / (size * 0.23164189f + 1.0f), power = exponential(-0.5f * size * size);
+    float y = 1.061405429f;
+    y = y * t - 1.453152027f;
+    y = y * t + 1.421413741f;
+    y = y * t - 0.284496736f;
+    y = y * t + 0.254829592f;
+    const float beyond = 0.5f * y * t * power, share = x < 0 ? beyond : 1.0f - beyond;
+    return (Point){x * share, share + x * 0.39894228f * power};
+}
+
+/* x · s for s = sigmoid(2 √(2/π) (x + 0.044715 x³)), and s + x · s · (1 - s) · the slope of what is in brackets. */
+INLINE Point gelu_tanh(float x) {
+    const float inner = x * (1.5957691216f + 0.0713548162f * x * x), power = exponential(-fabsf(inner));
+    const float least = power / (1.0f + power), share = inner < 0 ? least : 1.0f - least;
+    const float near = x > 30.0f ? 30.0f : x < -30.0f ? -30.0f : x; /* beyond that nothing is left of the second part */
+    return (Point){x * share, share + near * share * (1.0f - share) * (1.5957691216f + 0.2140644486f * near * near)};
+}
+
+INLINE void gelu(const void *restrict x, const void *restrict grad, void *restrict out, long count, const int back,
+                 const int by_tanh, const int half) {
+    for (long i = 0; i < count; i++) {
+        const Point point = by_tanh ? gelu_tanh(number_at(x, i, half)) : gelu_erf(number_at(x, i, half));
+        const float y = back ? number_at(grad, i, half) * point.slope : point.value;
+        if (half) ((uint16_t *)out)[i] = rounded(bits_of(y)) >> 16;
+        else ((float *)out)[i] = y;
+    }
+}
+
+#define GELU(NAME, TARGET)                                                                                             \
+    TARGET static void NAME(const void *x, const void *grad, void *out, long count, int by_tanh, int half) {           \
+        if (half && by_tanh && grad) gelu(x, grad, out, count, 1, 1, 1);                                               \
+        else if (half && by_tanh) gelu(x, grad, out, count, 0, 1, 1);                                                  \
+        else if (half && grad) gelu(x, grad, out, count, 1, 0, 1);                                                     \
+        else if (half) gelu(x, grad, out, count, 0, 0, 1);                                                             \
+        else if (by_tanh && grad) gelu(x, grad, out, count, 1, 1, 0);                                                  \
+        else if (by_tanh) gelu(x, grad, out, count, 0, 1, 0);                                                          \
+        else if (grad) gelu(x, grad, out, count, 1, 0, 0);                                                             \
+        else gelu(x, grad, out, count, 0, 0, 0);                                                                       \
+    }
+GELU(gelu_512, AVX512)
+GELU(gelu_2, AVX2)
+
+/* out [count] = GELU(x), or grad · its slope where ``grad`` is given; bfloat16 (``half``) or float32. */
+void warmstart_gelu(const char *x, const char *grad, char *out, long count, int by_tanh, int half, int wide_vectors, int threads) {
+    void (*const run)(const void *, const void *, void *, long, int, int) = wide_vectors ? gelu_512 : gelu_2;
+    const long size = half ? 2 : 4;
+#pragma omp parallel for num_threads(threads)
+    for (long first = 0; first < count; first += BLOCK) {
+        const long some = count - first < BLOCK ? count - first : BLOCK, at = first * size;
+        run(x + at, grad ? grad + at : 0, out + at, some, by_tanh, half);
     }
 }
 

@@ -1,6 +1,6 @@
-"""Passes over much memory by kernels of our own (passes.c): AdamW's update with its rounded copy, and dropout.
+"""Passes over much memory by kernels of our own (passes.c): AdamW's update with its rounded copy, norms, GELU, and dropout.
 
-Both are exact to the last rounding what torch computes in several passes; dropout to the last bit.
+All are exact to the last rounding what torch computes in several passes; dropout to the last bit.
 """
 
 from typing import NamedTuple
@@ -40,7 +40,10 @@ class AdamRule(NamedTuple):
 
 
 class AdamRow(NamedTuple):
-    """Float32 weights [W], their gradient and means, and the rounded copy (bfloat16), if there is one; each in one piece."""
+    """Float32 weights [W], their gradient, their means, and the rounded copy (bfloat16), if there is one; each in one piece.
+
+    The gradient may be bfloat16, too.
+    """
 
     master: torch.Tensor
     grad: torch.Tensor
@@ -65,8 +68,21 @@ def adam(row: AdamRow, rule: AdamRule, had_gradient: torch.Tensor | None = None)
     rows = 1 if had_gradient is None else len(had_gradient)
     library(FILE).warmstart_adam(
         *(None if x is None else x.data_ptr() for x in (*row, had_gradient)), rows, row.master.numel() // rows, *rule,
-        wide_vectors(), torch.get_num_threads(),
+        row.grad.dtype == torch.bfloat16, wide_vectors(), torch.get_num_threads(),
     )  # fmt: skip
+
+
+def norm(x: torch.Tensor) -> torch.Tensor:
+    """The float32 L2 norm of numbers of bfloat16 in one piece; infinite where a square is beyond float32."""
+    return torch.tensor(library(FILE).warmstart_squares(x.data_ptr(), x.numel(), wide_vectors()) ** 0.5)
+
+
+def gelu_into(out: torch.Tensor, x: torch.Tensor, grad: torch.Tensor | None, *, tanh: bool) -> torch.Tensor:
+    """Fills ``out`` with GELU of ``x``, exact or by tanh, or with ``grad`` by its slope; of one kind, in one piece each."""
+    pointers = (x.data_ptr(), None if grad is None else grad.data_ptr(), out.data_ptr())
+    kind = (tanh, x.dtype == torch.bfloat16, wide_vectors())
+    library(FILE).warmstart_gelu(*pointers, x.numel(), *kind, torch.get_num_threads())
+    return out
 
 
 class Mask(NamedTuple):

@@ -4,12 +4,14 @@ The function, not the class ``torch.optim.AdamW``: making one of these, and its 
 takes longer than many a fine-tuning.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch.optim.adamw import adamw
 
 from warmstart.models.passes import AdamRow, AdamRule, adam, passes
 from warmstart.train.settings import OptimizerSettings
-from warmstart.train.weights import Group
+from warmstart.train.weights import Group, Stretch
 
 
 class Adam:
@@ -21,8 +23,10 @@ class Adam:
         self.count = torch.zeros((), dtype=torch.float32, device=group.master.device)
         self.in_one_pass = passes(group.work.dtype, group.master.device)
 
-    def update(self, grad: torch.Tensor, rate: float, divisor: torch.Tensor, stopped: torch.Tensor) -> bool:
-        """One update from the float32 gradient ``grad`` / ``divisor``; none where ``stopped`` is 1.
+    def update(self, pieces: Sequence[Stretch], rate: float, divisor: torch.Tensor, stopped: torch.Tensor) -> bool:
+        """One update from the gradient in ``pieces``, over ``divisor``; none where ``stopped`` is 1.
+
+        Where it is not in one pass, the gradient is the group's row.
 
         Returns:
             Whether the working copy has been rounded anew as well.
@@ -30,18 +34,19 @@ class Adam:
         s, decay = self.settings, self.settings.weight_decay * self.group.decays
         eps, decay = self._as_released(decay) if s.kind == "adam-2018" else (s.eps, decay)
         if self.in_one_pass:
-            self._update_in_one_pass(grad, rate, decay, eps, divisor, stopped)
+            self._update_in_one_pass(pieces, rate, decay, eps, divisor, stopped)
             return True
         adamw(
-            [self.group.master], [grad], [self.mean], [self.square], [], [self.count], fused=True, grad_scale=divisor,
-            found_inf=stopped, amsgrad=False, beta1=s.beta1, beta2=s.beta2, lr=rate, weight_decay=decay, eps=eps,
-            maximize=False,
+            [self.group.master], [self.group.grad], [self.mean], [self.square], [], [self.count], fused=True,
+            grad_scale=divisor, found_inf=stopped, amsgrad=False, beta1=s.beta1, beta2=s.beta2, lr=rate,
+            weight_decay=decay, eps=eps, maximize=False,
         )  # fmt: skip
         return False
 
     def _update_in_one_pass(
-        self, grad: torch.Tensor, rate: float, decay: float, eps: float, divisor: torch.Tensor, stopped: torch.Tensor
-    ) -> None:
+        self, pieces: Sequence[Stretch], rate: float, decay: float, eps: float, divisor: torch.Tensor,
+        stopped: torch.Tensor,
+    ) -> None:  # fmt: skip
         if stopped:
             return
         s, group = self.settings, self.group
@@ -50,12 +55,9 @@ class Adam:
         first, second = 1 - s.beta1**step, (1 - s.beta2**step) ** 0.5
         rule = AdamRule(1 - rate * decay, rate / first, s.beta1, s.beta2, eps, float(divisor), second)
         work = None if group.work.data_ptr() == group.master.data_ptr() else group.work
-        row, done = AdamRow(group.master, grad, self.mean, self.square, work), 0
-        for table in group.tables:
-            adam(row.part(slice(done, table.where.start)), rule)
-            adam(row.part(table.where), rule, table.had_gradient)
-            done = table.where.stop
-        adam(row.part(slice(done, None)), rule)
+        row = AdamRow(group.master, group.grad, self.mean, self.square, work)
+        for piece in pieces:
+            adam(row.part(piece.where)._replace(grad=piece.grad), rule, piece.had_gradient)
 
     def find_rows(self) -> None:
         """Finds the rows that have had a gradient by their means, when these were loaded."""

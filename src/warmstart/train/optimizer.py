@@ -2,6 +2,7 @@
 
 import torch
 
+from warmstart.models import passes
 from warmstart.train.adam import Adam
 from warmstart.train.adamax import Adamax
 from warmstart.train.muon import Muon
@@ -25,8 +26,8 @@ class Optimizer:
 
     def gradient_norm(self) -> torch.Tensor:
         """Global L2 norm of the step's gradient, left on its device."""
-        grads = zip(self.weights.groups, self.weights.gradients(), strict=True)
-        parts = [part for group, grad in grads if self._is_updated(group) for part in group.with_gradient(grad)]
+        pieces = zip(self.weights.groups, self.weights.stretches(), strict=True)
+        parts = [piece.known() for group, some in pieces if self._is_updated(group) for piece in some]
         norms = [_norm(part) for part in parts if part.numel() > 0]
         return self.weights.norm_of_all(_norm(torch.stack(norms)))
 
@@ -44,13 +45,15 @@ class Optimizer:
         if self._own and self._stopped:  # this asks the device
             return
         rounded = set()
-        for group, grad in zip(self.weights.groups, self.weights.gradients(), strict=True):
+        if self._own or not all(adam.in_one_pass for adam in self._adam.values()):
+            self.weights.gradients()  # in float32 rows
+        for group, pieces in zip(self.weights.groups, self.weights.stretches(), strict=True):
             if not self._is_updated(group):
                 continue
             share = rate * self._rate_share(group)
             if group.name in self._own:
-                self._own[group.name].update(grad.div_(divisor), share)
-            elif self._adam[group.name].update(grad, share, divisor, self._stopped):
+                self._own[group.name].update(group.grad.div_(divisor), share)
+            elif self._adam[group.name].update(pieces, share, divisor, self._stopped):
                 rounded.add(group.name)
         self.weights.publish(rounded)
 
@@ -81,11 +84,11 @@ class Optimizer:
 
 
 def _norm(x: torch.Tensor) -> torch.Tensor:
-    """L2 norm of float32 numbers, also where their squares are beyond float32, as in a recurrence that explodes.
+    """Float32 L2 norm of numbers, also where their squares are beyond float32, as in a recurrence that explodes.
 
     Such a gradient is there to be clipped. A GPU would have to be asked for it: there its norm is infinite.
     """
-    norm: torch.Tensor = torch.linalg.vector_norm(x)
+    norm: torch.Tensor = torch.linalg.vector_norm(x) if x.dtype == torch.float32 else passes.norm(x)
     if x.device.type == "cpu" and torch.isinf(norm):
-        norm = torch.linalg.vector_norm(x, dtype=torch.float64).to(x.dtype)
+        norm = torch.linalg.vector_norm(x, dtype=torch.float64).float()
     return norm

@@ -62,7 +62,7 @@ class ShardedWeights(Weights):
         self._mesh = init_device_mesh(world.device.type, (world.size,))
         shard(model, self._mesh, dtype)
         self._parameters = dict(model.named_parameters())
-        self.frozen = []
+        self.frozen, self._held = [], {}
         self.groups = [self._group(depth, sort, [name for name, _ in some]) for depth, sort, some in members]
 
     def _group(self, depth: int, sort: str, names: list[str]) -> Group:
@@ -84,7 +84,7 @@ class ShardedWeights(Weights):
         filler = batches[-1] if batches else self.filler()
         return [*batches, *[filler] * (count - len(batches))]
 
-    def clear(self) -> None:
+    def clear(self, micro_batches: int = 0) -> None:
         """Forgets the gradient before a step."""
         for parameter in self._parameters.values():
             parameter.grad = None
@@ -99,9 +99,8 @@ class ShardedWeights(Weights):
                     view.copy_(_part(parameter.grad))
                 parameter.grad = None
 
-    def gradients(self) -> list[torch.Tensor]:
-        """The float32 gradient of this process's part of the weights, one flat row per group."""
-        return [group.grad for group in self.groups]
+    def _complete(self) -> None:
+        """The rows have all gradients already."""
 
     def norm_of_all(self, norm: torch.Tensor) -> torch.Tensor:
         """The L2 norm over all processes; squares in float64, which has room for them."""

@@ -154,7 +154,7 @@ def _accumulate_own(
         torch.manual_seed(seeds[number].masks)
         return model.run(own[number], all_states=all_states)
 
-    weights.clear()
+    weights.clear(len(own))
     whole = whole_goals(model, batches, read, options)
     sums = {name: goal.loss.sum for name, goal in whole.items()}
     for number, batch in enumerate(own):

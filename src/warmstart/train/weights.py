@@ -2,9 +2,11 @@
 
 All parameters of one group (those that decay, those that do not) stand end to end in one buffer. The model's parameters
 become views of the working copy, in the compute dtype, and their gradients are added up in one float32 row as the backward
-pass makes them, one parameter at a time: all of them never exist twice. So an update is one fused call per group,
-clipping one norm per group, and a checkpoint a few tensors per group. In float32 working copy and masters are the same
-memory.
+pass makes them, one parameter at a time. A checkpoint is a few tensors per group. In float32 working copy and masters are
+the same memory.
+
+Where a step has one micro-batch, and the optimizer reads gradients as they are made (:class:`Stretch`), those of large
+parameters stay what the backward pass has made, and nothing is copied.
 
 Frozen parameters (``requires_grad`` is off) have no gradient, no moments and no place in a checkpoint: only their float32
 values, as they were loaded, and a working copy.
@@ -15,6 +17,7 @@ import functools
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -25,6 +28,7 @@ from warmstart.models.model import Model
 from warmstart.models.passes import passes
 
 MATRICES, DECAYING, PLAIN = "matrices", "decay", "plain"
+LARGE = 1 << 14  # numbers of a parameter whose gradient is not copied
 
 
 @dataclass(slots=True, eq=False)
@@ -98,14 +102,18 @@ class Group:
         parts = torch.split(row, [shape.numel() for shape in self.shapes])
         return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def with_gradient(self, grad: torch.Tensor) -> list[torch.Tensor]:
-        """The parts of a gradient that are not known to be 0."""
-        parts, done = [], 0
-        for table in self.tables:
-            rows = grad[table.where].view(len(table.had_gradient), -1)
-            parts += [grad[done : table.where.start], rows if table.latest is None else rows[table.latest]]
-            done = table.where.stop
-        return [*parts, grad[done:]]
+    def stretches(self, held: Mapping[str, torch.Tensor]) -> list["Stretch"]:
+        """The row in pieces: tables, parameters whose gradient is ``held``, and what lies between them."""
+        tables, found, done, between = {table.name: table for table in self.tables}, [], 0, 0
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            where = slice(done, done + shape.numel())
+            if name in tables or name in held:
+                found.append(Stretch(slice(between, done), self.grad[between:done]))
+                grad = held[name].view(-1) if name in held else self.grad[where]
+                found.append(Stretch(where, grad, tables.get(name)))
+                between = where.stop
+            done = where.stop
+        return [*found, Stretch(slice(between, done), self.grad[between:done])]
 
     def holds(self, key: str, row: torch.Tensor) -> bool:
         """Whether ``row``, of this name in a checkpoint, has a number for each weight."""
@@ -120,6 +128,25 @@ class Group:
         """Rounds the masters into the working copy."""
         if self.work.data_ptr() != self.master.data_ptr():
             self.work.copy_(self.master)
+
+
+class Stretch(NamedTuple):
+    """A piece of a group's row: its place, its gradient (float32, or as one backward pass made it), the table that it is."""
+
+    where: slice
+    grad: torch.Tensor
+    table: TableRows | None = None
+
+    @property
+    def had_gradient(self) -> torch.Tensor | None:
+        """[V] of a table, as :attr:`TableRows.had_gradient`."""
+        return None if self.table is None else self.table.had_gradient
+
+    def known(self) -> torch.Tensor:
+        """The gradient without what is known to be 0."""
+        if self.table is None or self.table.latest is None:
+            return self.grad
+        return self.grad.view(len(self.table.had_gradient), -1)[self.table.latest]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +174,8 @@ class Weights:
             matrices: whether the matrices of the layers are a group of their own, as Muon wants them.
             by_layer: whether each layer has groups of its own.
             world: the processes that train it, each with all of the weights; ``None``: this one.
-            by_rows: whether the gradient of the token table may come row by row: an update leaves its zeros as they are.
+            by_rows: whether an update reads a gradient as it was made: that of the token table row by row, with its zeros
+                left as they are, and those of large parameters in ``dtype`` where a step has one micro-batch.
         """
         self.world = world or World(next(model.parameters()).device)
         self.frozen = [
@@ -158,13 +186,14 @@ class Weights:
         self.groups = [
             _flatten(sort, depth, members, dtype) for depth, sort, members in list_groups(model, matrices, by_layer)
         ]
-        self._sparse = (
-            _read_by_rows(model) if by_rows and self.world.size == 1 and passes(dtype, self.world.device) else None
-        )
+        self._as_made = by_rows and self.world.size == 1 and passes(dtype, self.world.device)
+        self._sparse = _read_by_rows(model) if self._as_made else None
         if self._sparse is not None:
             self.groups = [_with_tables(group, self._sparse.weight) for group in self.groups]
         self._tables = {table.name: table for group in self.groups for table in group.tables}
         self._with_gradient: set[str] = set()
+        self._held: dict[str, torch.Tensor] = {}
+        self._holds = False
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(functools.partial(self._add_gradient, name, view))  # type: ignore[no-untyped-call]
             for group in self.groups
@@ -183,16 +212,26 @@ class Weights:
         else:
             if table is not None:
                 table.forget()
-            if is_first:
+            if is_first and self._holds and parameter.grad.numel() >= LARGE:
+                self._held[name] = parameter.grad.contiguous()
+            elif is_first:
                 total.copy_(parameter.grad)
             else:
+                self._settle(name, total)
                 total += parameter.grad
         self._with_gradient.add(name)
         parameter.grad = None
 
-    def clear(self) -> None:
-        """Forgets the gradient before a step."""
+    def _settle(self, name: str, total: torch.Tensor) -> None:
+        """Puts a gradient that is held, if it is, into its place in the row."""
+        if (held := self._held.pop(name, None)) is not None:
+            total.copy_(held)
+
+    def clear(self, micro_batches: int = 0) -> None:
+        """Forgets the gradient before a step of so many micro-batches, or of any number."""
         self._with_gradient.clear()
+        self._held.clear()
+        self._holds = self._as_made and micro_batches == 1
 
     def spoil_gradients(self) -> None:
         """Makes the gradient no number, of which no sum over processes is one either."""
@@ -201,6 +240,7 @@ class Weights:
             for table in group.tables:
                 table.forget()
             self._with_gradient.update(group.names)
+            self._held.clear()
             for parameter in group.parameters:
                 parameter.grad = None
 
@@ -227,6 +267,19 @@ class Weights:
 
     def gradients(self) -> list[torch.Tensor]:
         """The float32 gradient of all micro-batches since :meth:`clear`, one flat row per group."""
+        self._complete()
+        for group in self.groups:
+            for name, view in zip(group.names, group.views(group.grad), strict=True):
+                self._settle(name, view)
+        return [group.grad for group in self.groups]
+
+    def stretches(self) -> list[list[Stretch]]:
+        """The same of each group in pieces, as it was made."""
+        self._complete()
+        return [group.stretches(self._held) for group in self.groups]
+
+    def _complete(self) -> None:
+        """Makes the gradient of parameters that have had none 0."""
         for group in self.groups:
             for name, view in zip(group.names, group.views(group.grad), strict=True):
                 if name in self._with_gradient:
@@ -235,7 +288,6 @@ class Weights:
                     self._tables[name].clear(view)
                 else:
                     view.zero_()
-        return [group.grad for group in self.groups]
 
     def point_to_masters(self) -> None:
         """Makes the model's parameters float32: the masters, and the frozen ones as they were loaded."""
