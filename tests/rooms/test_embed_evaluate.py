@@ -68,6 +68,26 @@ def test_values_are_over_what_is_covered_and_comparisons_over_what_all_cover(tmp
     assert comparison["p_holm"] == comparison["p_permutation"]
 
 
+def test_what_nobody_covers_has_no_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the words by hand. Sources that share no item have no matched value, in the table a dash and in JSON null;
+    a test or a word that no source knows is refused."""
+    for name, words in (("royal", "king queen man"), ("wild", "lion tiger cat")):
+        (tmp_path / f"{name}.vec").write_text("3 2\n" + "".join(f"{w} {n} 1\n" for n, w in enumerate(words.split())))
+    sources = [str(tmp_path / "royal.vec"), str(tmp_path / "wild.vec")]
+    (tmp_path / "sim.txt").write_text("king queen 9\nking man 4\nqueen man 3\n")
+    given = ["embed", "evaluate", *sources, "--similarity", str(tmp_path / "sim.txt")]
+    assert main([*given, "--json"]) == 0
+    [test] = json.loads(capsys.readouterr().out)["tests"]
+    assert test["matched_items"] == 0 and test["sources"]["wild"]["metrics"] == {"spearman": None}
+    assert test["sources"]["royal"]["matched"] == {"spearman": None} and test["sources"]["royal"]["covered"] == 3
+    assert main(given) == 0 and "–" in capsys.readouterr().out
+    assert main(["embed", "evaluate", sources[1], "--similarity", str(tmp_path / "sim.txt")]) == 2
+    assert "no source has the vectors that any item of this test needs" in capsys.readouterr().err
+    assert main(["embed", "neighbours", *sources, "--words", "zebra", "--top", "1"]) == 2
+    assert "no source has a vector of any of these words" in capsys.readouterr().err
+    assert main(["embed", "neighbours", *sources, "--words", "zebra", "cat", "--top", "1"]) == 0
+
+
 def test_clusters_and_odd_ones_out(tmp_path: Path) -> None:
     """Witness: two clouds far apart, so purity is 1 and every odd one is found; the definition of compactness by loops."""
     rng = np.random.default_rng(0)

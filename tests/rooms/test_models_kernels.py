@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -82,16 +83,20 @@ def test_products(rows: int, columns: int, width: int, gelu: kernels.Gelu, biase
 @given(
     rows=st.integers(0, 300), columns=st.integers(1, 200), width=st.sampled_from([32, 96, 256]),
     gelu=st.sampled_from(["", "none", "tanh"]), biased=st.booleans(), threads=st.integers(1, 3),
+    halves=st.sampled_from([1, 2]),
 )  # fmt: skip
-def test_split_products(rows: int, columns: int, width: int, gelu: kernels.Gelu, biased: bool, threads: int) -> None:
-    """Witness: torch's product in float64, to the bound that three roundings to 2^-18 of the terms have, and GELU's slope;
-    and any rows alone, by one thread, bit for bit."""
+def test_split_products(
+    rows: int, columns: int, width: int, gelu: kernels.Gelu, biased: bool, threads: int, halves: Literal[1, 2]
+) -> None:
+    """Witness: torch's product in float64, of one half that of numbers which torch has rounded, to the bound that three
+    roundings to 2^-18 of the terms have, and GELU's slope; and any rows alone, by one thread, bit for bit."""
     x, weight = (torch.randn(n, width, generator=torch.Generator().manual_seed(n)) for n in (rows, columns))
     bias = torch.linspace(-1, 1, columns) if biased else None
-    exact = F.linear(x.double(), weight.double(), None if bias is None else bias.double())
+    read = [part.bfloat16().double() if halves == 1 else part.double() for part in (x, weight)]
+    exact = F.linear(*read, None if bias is None else bias.double())
     exact = F.gelu(exact, approximate=gelu) if gelu else exact
     bound = 2e-5 * float(F.linear(x.abs(), weight.abs()).max()) if rows else 0
-    multiply = kernels.split_product(weight, bias, gelu)
+    multiply = kernels.split_product(weight, bias, gelu, halves)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     found = multiply(x)

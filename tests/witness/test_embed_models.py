@@ -13,6 +13,7 @@ from warmstart.base.errors import BadInput
 from warmstart.embed.contextual import ContextualEncoder, EncoderOptions
 from warmstart.embed.sources import open_encoder
 from warmstart.embed.static import StaticEncoder, distil, zipf_weights
+from warmstart.run.loading import load_run
 
 library = pytest.importorskip("sentence_transformers", minversion="5")
 pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
@@ -39,6 +40,25 @@ def test_vectors_of_texts_are_sentence_transformers(
     # trained ones, whose vectors stay within 2e-6.
     np.testing.assert_allclose(ours, theirs, atol=5e-5 if normalise else 1e-5)
     assert np.std(theirs, axis=0).mean() > 1e-3
+
+
+def test_bfloat16_is_nearer_to_float32_where_states_are(bert: Path) -> None:  # noqa: F811
+    """Witness: torch's bfloat16 of the same weights, whose states are rounded as well: farther from float32's
+    vectors, of texts and of words. And packed products stand in the place of linears only while texts are read."""
+    exact = ContextualEncoder.load(str(bert), EncoderOptions())
+    ours = ContextualEncoder.load(str(bert), EncoderOptions(precision="bf16"))
+    if next(ours.backbone.parameters()).dtype != torch.float32:
+        pytest.skip("no AMX: states are bfloat16")
+    run = load_run(bert)
+    run.model.bfloat16()
+    rounded = ContextualEncoder(run, EncoderOptions(precision="bf16"))
+    for vectors in (
+        lambda encoder: encoder.encode(TEXTS),
+        lambda encoder: encoder.word_vectors(["film", "sad"]).matrix,
+    ):
+        wanted = vectors(exact)
+        assert 0 < np.abs(vectors(ours) - wanted).mean() < np.abs(vectors(rounded) - wanted).mean()
+    assert all("qkv" not in part.__dict__ for part in ours.backbone.modules())
 
 
 def test_equal_texts_are_read_once(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

@@ -16,12 +16,10 @@ def show_embed_evaluate(result: Mapping[str, Any]) -> None:
     for test in result["tests"]:
         for name, own in test["sources"].items():
             for metric, value in own["metrics"].items():
-                low, high = own["intervals"][metric]
+                low, high = own["intervals"][metric] or (None, None)
                 counts = f"{own['covered']:,}/{test['items']:,}"
-                rows.append([
-                    test["test"], name, metric, f"{value:.4f}", f"{low:.4f}", f"{high:.4f}", counts,
-                    f"{own['matched'][metric]:.4f}",
-                ])  # fmt: skip
+                rows.append([test["test"], name, metric, *map(_number, (value, low, high)), counts,
+                             _number(own["matched"][metric])])  # fmt: skip
     print_text(format_table(["test", "source", "metric", "value", "95 % from", "to", "covered", "matched"], rows))
     found = [(test["test"], one) for test in result["tests"] for one in test["comparisons"]]
     if found:
@@ -42,6 +40,11 @@ def show_embed_evaluate(result: Mapping[str, Any]) -> None:
         names = ["test", "with", "sources", "Pearson", "95 % from", "to", "Spearman", "p (Holm)"]
         print_text("")
         print_text(format_table(names, rows))
+
+
+def _number(value: float | None) -> str:
+    """A value, or a dash where there is none."""
+    return "–" if value is None else f"{value:.4f}"
 
 
 def show_embed_extract(result: Mapping[str, Any]) -> None:

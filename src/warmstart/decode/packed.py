@@ -5,7 +5,7 @@ the plain product serves (docs/models.md and docs/decode.md, measured gains).
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -32,6 +32,14 @@ class MakeProduct(Protocol):
         self, weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu = ""
     ) -> Product:
         """As :func:`product`."""
+
+
+class Packed(NamedTuple):
+    """What stands in the place of a part of a module, by its name there."""
+
+    part: nn.Module
+    name: str
+    function: Any
 
 
 class PackedSoftmax(NamedTuple):
@@ -86,6 +94,15 @@ def reading_product(
     return by_torch(weight_OI, bias_O, rows, gelu)
 
 
+def rounding_product(
+    weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu = ""
+) -> Product:
+    """The same of float32 states that are rounded to bfloat16, like the weight, for the product and for nothing else."""
+    if kernels.splits(weight_OI.dtype, weight_OI.device, weight_OI.shape[1]):
+        return kernels.split_product(weight_OI, bias_O, gelu, halves=1)
+    return by_torch(weight_OI, bias_O, rows, gelu)
+
+
 def by_torch(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu) -> Product:
     """The same, packed for oneDNN or plain."""
     linear: Product = lambda x: F.linear(x, weight_OI, bias_O)  # noqa: E731
@@ -134,23 +151,33 @@ def packed_linears(model: Model, rows: int, make: MakeProduct) -> Iterator[None]
     The weights must not change meanwhile; they are packed beside what is there, so memory holds them twice. Elsewhere than
     on a CPU nothing is packed, and parts may be compiled as they stand.
     """
-    before: list[tuple[nn.Module, str, Any]] = []
-    device = next(model.backbone.parameters()).device
+    with standing_in(pack_parts(layer_parts(model), rows, make)):
+        yield
+
+
+def pack_parts(parts: Iterable[nn.Module], rows: int, make: MakeProduct) -> list[Packed]:
+    """The packed products of the linears of some modules, without dropout; none elsewhere than on a CPU."""
+    on_cpu = (part for part in parts if next(part.parameters(), torch.empty(0)).device.type == "cpu")
+    return [Packed(part, name, found) for part in on_cpu for name, found in _functions(part, rows, make).items()]
+
+
+@contextlib.contextmanager
+def standing_in(packed: list[Packed]) -> Iterator[None]:
+    """Puts packed products where the linears stand, for the block."""
+    before = [part.__dict__.get(name) for part, name, _ in packed]
     try:
-        for part in _parts(model) if device.type == "cpu" else ():
-            for name, found in _functions(part, rows, make).items():
-                before.append((part, name, part.__dict__.get(name)))
-                part.__dict__[name] = found
+        for part, name, found in packed:
+            part.__dict__[name] = found
         yield
     finally:
-        for part, name, own in before:
+        for (part, name, _), own in zip(packed, before, strict=True):
             if own is None:
                 del part.__dict__[name]
             else:
                 part.__dict__[name] = own
 
 
-def _parts(model: Model) -> list[nn.Module]:
+def layer_parts(model: Model) -> list[nn.Module]:
     """All modules that layers compute with."""
     return [part for whole in model.backbone.search_parts() for part in whole.modules()]
 

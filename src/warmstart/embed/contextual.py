@@ -9,6 +9,7 @@ Shapes: n texts, N tokens of a Batch, D the width of the states.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -17,7 +18,8 @@ import torch
 
 from warmstart.base.arrays import Floats, Ints
 from warmstart.base.errors import BadInput
-from warmstart.decode.packed import packed_linears, product, reading_product
+from warmstart.decode.packed import Packed, standing_in
+from warmstart.embed.products import plain_products, rounded_products, rounds
 from warmstart.example.batch import Batch
 from warmstart.example.example import Example
 from warmstart.readers.vector_table import WordVectors
@@ -94,7 +96,7 @@ class ContextualEncoder:
     @staticmethod
     def load(path: str, options: EncoderOptions) -> "ContextualEncoder":
         """The encoder of a run, a model folder or a hub id."""
-        return ContextualEncoder(load_run(path, options.precision), options)
+        return ContextualEncoder(load_run(path, "fp32" if rounds(options.precision) else options.precision), options)
 
     @property
     def width(self) -> int:
@@ -105,13 +107,24 @@ class ContextualEncoder:
         """[n, D] the vectors of texts, in order; equal texts are read once."""
         numbers: dict[str, int] = {}
         order = [numbers.setdefault(text, len(numbers)) for text in texts]
-        make = reading_product if self.normalise else product  # numbers below 1 keep their fifth decimal
-        with packed_linears(self.run.model, MAX_TOKENS, make):
+        with standing_in(self._text_products):
             found = [states for chunk in chunks(numbers) for states in self._states(self._texts(chunk))]
         vectors = np.concatenate(found) if found else np.zeros((0, self.width), np.float32)
         if self.normalise:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return np.asarray(vectors[order])
+
+    @cached_property
+    def _text_products(self) -> list[Packed]:
+        """Packed once, since the weights never change here."""
+        return self._rounded or plain_products(self.run.model, MAX_TOKENS, short=self.normalise)
+
+    @cached_property
+    def _rounded(self) -> list[Packed]:
+        """The products of all that is read, where bfloat16 is asked for and the model is in float32."""
+        in_float32 = next(self.backbone.parameters()).dtype == torch.float32
+        rounded = rounds(self.options.precision) and in_float32
+        return rounded_products(self.run.model, MAX_TOKENS) if rounded else []
 
     def token_vectors(self) -> Floats:
         """[V, D] each token of the vocabulary, read as a text by itself."""
@@ -192,7 +205,8 @@ class ContextualEncoder:
         done = iter(order)
         for batch in split_batches(examples, 1, MAX_TOKENS) if examples else []:
             own = list(islice(done, len(batch.lengths)))
-            states = self._layer(batch)
+            with standing_in(self._rounded):
+                states = self._layer(batch)
             starts = [0, *np.cumsum(batch.lengths).tolist()]
             spans = [
                 (start + a, start + b) for start, n in zip(starts, own, strict=False) for a, b in sequences[n].spans

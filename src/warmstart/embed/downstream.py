@@ -106,8 +106,11 @@ class Correlation:
 
 
 def correlate(first: NDArray[np.float64], second: NDArray[np.float64]) -> Correlation | None:
-    """Of the values [S] of sources at two tests; ``None`` of fewer than four sources, or where all are equal at one."""
-    if len(first) < FEWEST or np.ptp(first) == 0 or np.ptp(second) == 0:
+    """Of the values [S] of sources at two tests.
+
+    ``None`` of fewer than four sources, where all are equal at a test, or where one has no value.
+    """
+    if len(first) < FEWEST or not all(np.ptp(values) > 0 for values in (first, second)):  # NaN is not above 0
         return None
     found = stats.pearsonr(first, second)
     bounds = found.confidence_interval(0.95)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import Floats
+from warmstart.base.errors import BadInput
 from warmstart.embed.downstream import correlate
 from warmstart.embed.probes import EmbeddingTest, Steps
 from warmstart.embed.space import Space
@@ -32,7 +33,11 @@ def evaluate_spaces(spaces: Sequence[Space], tests: Sequence[EmbeddingTest], ste
     """The results of every test, in order.
 
     Each is {"test", "kind", "items", "matched_items", "sources": {source: {"covered", "metrics", "intervals", …}},
-    "comparisons": [{"first", "second", "metric", "difference", "p_permutation", "p_holm", …}]}.
+    "comparisons": [{"first", "second", "metric", "difference", "p_permutation", "p_holm", …}]}. A value of too few items
+    is ``None``.
+
+    Raises:
+        BadInput: a test of which no source covers an item.
     """
     results = [_evaluate(spaces, test, steps) for test in tests]
     found = [comparison for result in results for comparison in result["comparisons"]]
@@ -48,7 +53,7 @@ def correlations(tests: Sequence[EmbeddingTest], results: Sequence[dict[str, Any
     "spearman", "p_permutation", "p_holm"}.
     """
     values = [
-        np.array([own["matched"][main_metric(test)] for own in result["sources"].values()], np.float64)
+        np.array([own["matched"][main_metric(test)] for own in result["sources"].values()], np.float64)  # None: NaN
         for test, result in zip(tests, results, strict=True)
     ]
     tasks, others = ([n for n, test in enumerate(tests) if test.downstream is kept] for kept in (True, False))
@@ -64,7 +69,13 @@ def correlations(tests: Sequence[EmbeddingTest], results: Sequence[dict[str, Any
 
 def _evaluate(spaces: Sequence[Space], test: EmbeddingTest, steps: Steps) -> dict[str, Any]:
     scores = {space.name: test.scores(space, steps) for space in spaces}
-    matched = np.all([is_covered(own) for own in scores.values()], axis=0)
+    covered = [is_covered(own) for own in scores.values()]
+    if not np.any(covered):
+        raise BadInput(
+            "no source has the vectors that any item of this test needs", where=test.name, value=", ".join(scores),
+            next_step="use sources for the language and the case of these words",
+        )  # fmt: skip
+    matched = np.all(covered, axis=0)
     return {
         "test": test.name,
         "kind": test.kind,
@@ -95,21 +106,21 @@ def _of_source(test: EmbeddingTest, scores: Floats, matched: Kept) -> dict[str, 
     bounds = {name: interval(test, name, scores, covered) for name in test.means or (SPEARMAN,)}
     found: dict[str, Any] = {
         "covered": int(covered.sum()),
-        "metrics": {name: one.value for name, one in bounds.items()},
-        "intervals": {name: [one.low, one.high] for name, one in bounds.items()},
-        "matched": {name: interval(test, name, scores, matched).value for name in bounds},
+        "metrics": {name: one and one.value for name, one in bounds.items()},
+        "intervals": {name: one and [one.low, one.high] for name, one in bounds.items()},
+        "matched": {name: (one := interval(test, name, scores, matched)) and one.value for name in bounds},
     }
     if test.means:
-        found["all"] = {name: value * float(covered.mean()) for name, value in found["metrics"].items()}
+        found["all"] = {name: (value or 0.0) * float(covered.mean()) for name, value in found["metrics"].items()}
     if len(set(test.sections)) > 1:
         found["sections"] = _sections(test, scores, covered)
     return found
 
 
-def interval(test: EmbeddingTest, metric: str, scores: Floats, kept: Kept) -> ConfidenceInterval:
-    """The metric over the items that are kept, with its bootstrap interval; 0 where there are none."""
+def interval(test: EmbeddingTest, metric: str, scores: Floats, kept: Kept) -> ConfidenceInterval | None:
+    """The metric over the items that are kept, with its bootstrap interval; ``None`` where these are too few."""
     if kept.sum() < (2 if test.gold is not None else 1):
-        return ConfidenceInterval(0.0, 0.0, 0.0)
+        return None
     if test.gold is not None:
         return bootstrap_interval(SPEARMAN, test.gold[kept], scores[kept], _SEED)
     values = np.asarray(test.means[metric](scores[kept]), np.float64)

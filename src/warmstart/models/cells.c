@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define VERSION 1 /* of what the functions are given; kernels.py takes no other */
+#define VERSION 2 /* of what the functions are given; kernels.py takes no other */
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -13,21 +13,6 @@
 
 /* VERSION where this processor has what the kernels need, else 0. */
 int warmstart_cells(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? VERSION : 0; }
-
-/* e^x to 2e-7 of it, of numbers between -87 and 87; beyond them it is that of these, and what is no number stays so. */
-INLINE float exponential(float x) {
-    const float shift = 12582912.0f; /* 1.5 · 2²³, which rounds what is added to it to a whole number */
-    x = x < -87.0f ? -87.0f : x > 87.0f ? 87.0f : x;
-    const float power = x * 1.44269504f, whole = power + shift - shift, rest = power - whole;
-    float y = 1.5403530e-4f; /* ln(2)^n / n!, n = 6 … 0, but for rounding */
-    y = y * rest + 1.3333558e-3f;
-    y = y * rest + 9.6181291e-3f;
-    y = y * rest + 5.5504109e-2f;
-    y = y * rest + 2.4022651e-1f;
-    y = y * rest + 6.9314718e-1f;
-    y = y * rest + 1.0f;
-    return y * number_of(((uint32_t)(int32_t)whole + 127) << 23);
-}
 
 INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
 

@@ -41,7 +41,7 @@ _ARGUMENTS = {
         "warmstart_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 3],
         "warmstart_read": [*[_POINTER] * 7, ctypes.c_float, _NUMBER],
     },
-    "warmstart_tiles": {"warmstart_split_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 2]},
+    "warmstart_tiles": {"warmstart_split_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 3]},
     "warmstart_texts": {
         "warmstart_attend": [
             *[_POINTER] * 5,
@@ -191,11 +191,14 @@ def product(
 
 
 def split_product(
-    weight_OD: torch.Tensor, bias_O: torch.Tensor | None, gelu: Gelu = ""
+    weight_OD: torch.Tensor, bias_O: torch.Tensor | None, gelu: Gelu = "", halves: Literal[1, 2] = 2
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """:func:`product` of float32 numbers, each split into two of bfloat16, to about 5e-6 of the largest result."""
+    """:func:`product` of float32 numbers, each split into two of bfloat16, to about 5e-6 of the largest result.
+
+    Of one of its ``halves`` a number is rounded to bfloat16 for the product, whose sums and result are float32: to 2e-3.
+    """
     columns, width = weight_OD.shape
-    packed = _pack_halves(weight_OD.detach())
+    packed = _pack_halves(weight_OD.detach(), halves)
     bias = None if bias_O is None else bias_O.detach().float().contiguous()
     run = library("warmstart_tiles").warmstart_split_product
 
@@ -204,21 +207,21 @@ def split_product(
             raise ValueError(f"a product of float32 rows of {width} numbers is given {x.dtype} {tuple(x.shape)}")
         x, out = x.contiguous(), torch.empty(*x.shape[:-1], columns, device="cpu")
         pointers = (x.data_ptr(), packed.data_ptr(), None if bias is None else bias.data_ptr(), out.data_ptr())
-        if not run(*pointers, x.numel() // width, width, columns, _GELU[gelu], torch.get_num_threads()):
+        if not run(*pointers, x.numel() // width, width, columns, halves, _GELU[gelu], torch.get_num_threads()):
             raise MemoryError
         return out
 
     return multiply
 
 
-def _pack_halves(weight_OD: torch.Tensor) -> torch.Tensor:
-    """[O / 32, D / 32, 2, 2, 16, 16, 2] high and low halves, 16 pairs of 16 columns each, filled up with zeros."""
+def _pack_halves(weight_OD: torch.Tensor, halves: Literal[1, 2]) -> torch.Tensor:
+    """[O / 32, D / 32, halves, 2, 16, 16, 2] high and low halves, 16 pairs of 16 columns each, filled up with zeros."""
     columns, width = weight_OD.shape
     whole = torch.zeros(-(-columns // EVEN) * EVEN, width, device="cpu")
     whole[:columns] = weight_OD
     high = whole.bfloat16()
-    halves = torch.stack([high, (whole - high.float()).bfloat16()])
-    return halves.view(2, -1, 2, 16, width // EVEN, 16, 2).permute(1, 4, 0, 2, 5, 3, 6).contiguous()
+    split = torch.stack([high, (whole - high.float()).bfloat16()][:halves])
+    return split.view(halves, -1, 2, 16, width // EVEN, 16, 2).permute(1, 4, 0, 2, 5, 3, 6).contiguous()
 
 
 def _pack_weight(weight_OD: torch.Tensor) -> torch.Tensor:

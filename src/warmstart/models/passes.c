@@ -36,11 +36,6 @@ INLINE void round_off(const Adam *a, long first, long last) {
     for (long i = first; work && i < last; i++) work[i] = narrow(master[i]);
 }
 
-/* Number i of a row of bfloat16 (``half``) or float32. */
-INLINE float number_at(const void *row, long i, const int half) {
-    return half ? number_of((uint32_t)((const uint16_t *)row)[i] << 16) : ((const float *)row)[i];
-}
-
 INLINE void update(const Adam *a, long first, long last, const int half) {
     float *restrict master = a->master, *restrict mean = a->mean, *restrict square = a->square;
     const void *restrict grad = a->grad;
@@ -120,20 +115,6 @@ AVX2 static double squares_2(const uint16_t *x, long count) { return squares(x, 
 /* The sum of the squares of bfloat16 numbers; infinite where one square is beyond float32. */
 double warmstart_squares(const uint16_t *x, long count, int wide_vectors) {
     return wide_vectors ? squares_512(x, count) : squares_2(x, count);
-}
-
-/* e^x of numbers up to 0, to 2e-7; 0 below -87; what is no number stays so. */
-INLINE float exponential(float x) {
-    const float twos = x * 1.44269504f, whole = (twos + 12582912.0f) - 12582912.0f, rest = twos - whole;
-    float y = 1.5403530e-4f;
-    y = y * rest + 1.3333558e-3f;
-    y = y * rest + 9.6181291e-3f;
-    y = y * rest + 5.5504109e-2f;
-    y = y * rest + 2.4022651e-1f;
-    y = y * rest + 6.9314718e-1f;
-    y = y * rest + 1.0f;
-    const float power = number_of(bits_of(y) + ((uint32_t)(int32_t)whole << 23));
-    return x < -87.0f ? 0.0f : power;
 }
 
 typedef struct {

@@ -45,19 +45,20 @@ typedef struct {
     uint8_t rows[16];
 } TileConfig;
 
-/* Rows to parts [rows / 32, width / 32, low and high, 2, 16, 32]; the last square is filled up with zeros. */
-static void split_rows(const float *x, long rows, long width, bf16 *parts) {
+/* Rows to parts [rows / 32, width / 32, high or high and low, 2, 16, 32]; the last square is filled up with zeros. */
+INLINE void split_rows(const int halves, const float *x, long rows, long width, bf16 *parts) {
     const long whole = (rows + EDGE - 1) / EDGE * EDGE;
     for (long r = 0; r < whole; r++) {
         const __mmask16 there = r < rows ? 0xffff : 0;
-        bf16 *place = parts + r / EDGE * EDGE * width * 2 + r % EDGE * DEPTH;
-        for (long k = 0; k < width; k += DEPTH, place += 4 * TILE)
-            for (int half = 0; half < 2; half++) {
-                const __m512 number = _mm512_maskz_loadu_ps(there, x + r * width + k + 16 * half);
+        bf16 *place = parts + r / EDGE * EDGE * width * halves + r % EDGE * DEPTH;
+        for (long k = 0; k < width; k += DEPTH, place += 2 * TILE * halves)
+            for (int side = 0; side < 2; side++) {
+                const __m512 number = _mm512_maskz_loadu_ps(there, x + r * width + k + 16 * side);
                 const __m256i high = narrowed(number);
-                _mm256_store_si256((__m256i *)(place + 2 * TILE + 16 * half), high);
+                _mm256_store_si256((__m256i *)(place + 16 * side), high);
+                if (halves == 1) continue;
                 const __m256i low = narrowed(_mm512_sub_ps(number, widened((const bf16 *)&high)));
-                _mm256_store_si256((__m256i *)(place + 16 * half), low);
+                _mm256_store_si256((__m256i *)(place + 2 * TILE + 16 * side), low);
             }
     }
 }
@@ -80,62 +81,93 @@ INLINE void load_columns(const bf16 *two) {
     _tile_loadd(7, two + TILE, 64);
 }
 
-/* sums [32, 32] of 32 rows and 32 columns. */
-INLINE void square(const bf16 *rows, const bf16 *columns, long width, float *sums) {
+/* The sums [32, 32] of a square and where they go: to rows of ``columns`` numbers, with bias and GELU (0: none, 1: itself,
+   2: by tanh). */
+typedef struct {
+    _Alignas(64) float sums[EDGE * EDGE];
+    float *out;
+    const float *bias;
+    long rows, columns, column;
+    int gelu, done; /* done: rows that are out */
+} Square;
+
+/* The next ``count`` rows of a square to their place. */
+INLINE void finish(Square *s, int count) {
+    const int last = s->done + count < s->rows ? s->done + count : s->rows;
+    for (int r = s->done; r < last; r++)
+        for (long c = s->column; c < s->column + EDGE && c < s->columns; c += 16) {
+            const __mmask16 inside = s->columns - c >= 16 ? 0xffff : (1 << (s->columns - c)) - 1;
+            __m512 y = _mm512_load_ps(s->sums + r * EDGE + c - s->column);
+            if (s->bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(inside, s->bias + c));
+            if (s->gelu) y = s->gelu == 1 ? gelu_erf(y) : gelu_tanh(y);
+            _mm512_mask_storeu_ps(s->out + r * s->columns + c, inside, y);
+        }
+    s->done = last;
+}
+
+/* The sums of 32 rows and 32 columns; meanwhile the vector units finish the square before. */
+INLINE void multiply(const int halves, const bf16 *rows, const bf16 *columns, long width, Square *s, Square *before) {
+    const int share = (EDGE * DEPTH + width - 1) / width;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (long k = 0; k < width; k += DEPTH, rows += 4 * TILE, columns += 4 * TILE) {
-        load_rows(rows); /* low */
+    for (long k = 0; k < width; k += DEPTH, rows += 2 * TILE * halves, columns += 2 * TILE * halves) {
         load_columns(columns); /* high */
-        add_products();
-        load_rows(rows + 2 * TILE); /* high */
-        add_products();
-        load_columns(columns + 2 * TILE); /* low */
-        add_products();
-    }
-    _tile_stored(0, sums, 4 * EDGE);
-    _tile_stored(1, sums + 16, 4 * EDGE);
-    _tile_stored(2, sums + 16 * EDGE, 4 * EDGE);
-    _tile_stored(3, sums + 16 * EDGE + 16, 4 * EDGE);
-}
-
-/* Sums of some rows to their place in the output, with bias and GELU (0: none, 1: itself, 2: by tanh). */
-INLINE void finish(const float *sums, long rows, const float *bias, long column, long columns, int gelu, float *out) {
-    for (long r = 0; r < rows; r++)
-        for (long c = column; c < column + EDGE && c < columns; c += 16) {
-            const __mmask16 inside = columns - c >= 16 ? 0xffff : (1 << (columns - c)) - 1;
-            __m512 y = _mm512_load_ps(sums + r * EDGE + c - column);
-            if (bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(inside, bias + c));
-            if (gelu) y = gelu == 1 ? gelu_erf(y) : gelu_tanh(y);
-            _mm512_mask_storeu_ps(out + r * columns + c, inside, y);
+        if (halves == 2) {
+            load_rows(rows + 2 * TILE); /* low */
+            add_products();
         }
+        load_rows(rows); /* high */
+        add_products();
+        if (halves == 2) {
+            load_columns(columns + 2 * TILE); /* low */
+            add_products();
+        }
+        finish(before, share);
+    }
+    _tile_stored(0, s->sums, 4 * EDGE);
+    _tile_stored(1, s->sums + 16, 4 * EDGE);
+    _tile_stored(2, s->sums + 16 * EDGE, 4 * EDGE);
+    _tile_stored(3, s->sums + 16 * EDGE + 16, 4 * EDGE);
 }
 
-/* out [rows, columns] = gelu(x [rows, width] · weight [columns / 32, width / 32, high and low, 2, 16, 16, 2] + bias [columns]),
-   0 where there was no memory, else 1. */
+/* Up to PANEL rows of the output, all of whose columns go by. */
+INLINE void panel(const int halves, const float *x, const bf16 *weight, const float *bias, float *out, long rows, long width,
+                  long columns, int gelu, bf16 *parts) {
+    Square both[2];
+    both[1].rows = both[1].done = 0;
+    int turn = 0;
+    split_rows(halves, x, rows, width, parts);
+    for (long column = 0; column < columns; column += EDGE)
+        for (long row = 0; row < rows; row += EDGE, turn = !turn) {
+            Square *s = both + turn;
+            s->out = out + row * columns, s->bias = bias, s->columns = columns, s->column = column, s->gelu = gelu, s->done = 0;
+            s->rows = rows - row < EDGE ? rows - row : EDGE;
+            multiply(halves, parts + row * width * halves, weight + column * width * halves, width, s, both + !turn);
+        }
+    finish(both + !turn, EDGE);
+}
+
+/* out [rows, columns] = gelu(x [rows, width] · weight [columns / 32, width / 32, halves, 2, 16, 16, 2] + bias [columns]),
+   0 where there was no memory, else 1. Of ``halves`` the first is high, the second low. */
 int warmstart_split_product(const float *x, const bf16 *weight, const float *bias, float *out, long rows, long width,
-                            long columns, int gelu, int threads) {
+                            long columns, int halves, int gelu, int threads) {
     int done = 1;
 #pragma omp parallel num_threads(threads)
     {
         TileConfig config = {.palette = 1};
         for (int t = 0; t < 8; t++) config.bytes[t] = 64, config.rows[t] = 16;
         _tile_loadconfig(&config);
-        bf16 *parts = aligned_alloc(64, PANEL * width * 2 * sizeof *parts);
-        float sums[EDGE * EDGE] __attribute__((aligned(64)));
+        bf16 *parts = aligned_alloc(64, PANEL * width * halves * sizeof *parts);
         if (!parts) done = 0;
 #pragma omp for schedule(static)
         for (long first = 0; first < rows; first += PANEL) {
             const long count = parts ? rows - first < PANEL ? rows - first : PANEL : 0;
-            split_rows(x + first * width, count, width, parts);
-            for (long column = 0; column < columns; column += EDGE)
-                for (long row = 0; row < count; row += EDGE) {
-                    const long here = count - row < EDGE ? count - row : EDGE;
-                    square(parts + row * width * 2, weight + column * width * 2, width, sums);
-                    finish(sums, here, bias, column, columns, gelu, out + (first + row) * columns);
-                }
+            const float *from = x + first * width;
+            float *to = out + first * columns;
+            if (halves == 2) panel(2, from, weight, bias, to, count, width, columns, gelu, parts);
+            else panel(1, from, weight, bias, to, count, width, columns, gelu, parts);
         }
         free(parts);
         _tile_release();

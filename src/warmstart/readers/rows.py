@@ -90,7 +90,7 @@ def read_rows(
         raise BadInput(
             "unknown file extension for a table", where=path,
             allowed=", ".join(f"{k}[.gz|.zst]" for k in sorted(_READERS)),
-            next_step=f"export it as {UNREADABLE[kind]}" if kind in UNREADABLE else "name its format, as in --format csv",
+            next_step=f"export it as {UNREADABLE[kind]}" if kind in UNREADABLE else "save it as one of these",
         )  # fmt: skip
     if columns is not None and kind not in (".csv", ".tsv"):
         raise BadInput("this file names its columns itself", where=path, value=list(columns), allowed="CSV or TSV")

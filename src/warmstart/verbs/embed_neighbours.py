@@ -17,7 +17,7 @@ def embed_neighbours(request: EmbedNeighboursRequest) -> dict[str, Any]:
         {"neighbours": [{"word", "sources": {source: {"found": way, "nearest": [[word, cosine], …]}}}]}.
 
     Raises:
-        BadInput: no word, a model without a vocabulary, or a source that cannot be read.
+        BadInput: no word, none that a source has a vector of, a model without a vocabulary, or a source that cannot be read.
     """
     check_steps(request.find, "--find")
     words = list(request.words)
@@ -34,6 +34,11 @@ def embed_neighbours(request: EmbedNeighboursRequest) -> dict[str, Any]:
     candidates = [] if request.vocabulary is None else read_vocabulary(request.vocabulary, request.encoding)
     spaces = open_spaces(request, [*words, *candidates])
     found = {space.name: neighbours(space, words, request.find, request.top) for space in spaces}
+    if not any(one.nearest for own in found.values() for one in own):
+        raise BadInput(
+            "no source has a vector of any of these words", where=", ".join(found), value=", ".join(words[:5]),
+            next_step="use sources for the language and the case of these words",
+        )  # fmt: skip
     return {
         "neighbours": [
             {"word": word, "sources": {name: found[name][number]._asdict() for name in found}}
