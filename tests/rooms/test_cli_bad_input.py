@@ -74,6 +74,8 @@ def refused(
         ("finetnue", ["unknown verb", "'finetnue'", "did you mean 'finetune'?"]),
         ("--json", ["unknown option", "'--json'", "the verb comes first"]),
         ("explain", ["no verb to explain", "pretrain, finetune"]),
+        ("explain --start x", ["unknown option", "'--start'", "the verb comes first: warmstart explain pretrain …"]),
+        ("finetune --dry-run", ["there is no such option here", "warmstart explain finetune"]),
         ("explain predict", ["unknown verb", "'predict'", "finetune, pretrain"]),
         ("pretrain --lrr 3", ["pretrain: unknown option", "'--lrr'", "did you mean '--lr'?"]),
         ("pretrain --lrr=3", ["unknown option", "'--lrr'"]),

@@ -196,7 +196,8 @@ def _known_verb(word: str, verbs: dict[str, Verb], where: str = "") -> Verb:
     if word in verbs:
         return verbs[word]
     if word.startswith("-"):
-        raise BadInput("unknown option", where=where, value=word, next_step="the verb comes first: warmstart --help")
+        example = f"warmstart {where} {next(iter(verbs))} …" if where else "warmstart --help"
+        raise BadInput("unknown option", where=where, value=word, next_step=f"the verb comes first: {example}")
     raise unknown_name_error("verb", word, _verb_names() if verbs is VERBS else verbs, where)
 
 

@@ -94,6 +94,7 @@ NEEDLESS: dict[str, str] = {
     "overwrite-output-dir": "a folder that holds a run is never overwritten: choose another --out",
     **dict.fromkeys(("num-labels", "num-classes"), "the labels are those of the training file"),
     **dict.fromkeys(("per-device-eval-batch-size", "eval-batch-size"), "evaluation chooses its own batches"),
+    **dict.fromkeys(("dry-run", "fast-dev-run"), "a verb says what a training would do: warmstart explain finetune …"),
     "load-best-model-at-end": "the best weights on dev are always kept",
     **dict.fromkeys(("logging-steps", "log-interval"), "every step is logged, in metrics.jsonl of the run"),
     "device": "the GPU is used where there is one, or what --device of a command that runs a model names",
