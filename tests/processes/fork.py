@@ -4,7 +4,7 @@
 all of its processes, and writes one line of JSON for each: exit codes, what each wrote to standard error, seconds.
 ``strike``: signal, rank and step: that process gets that signal at the end of that step. ``phase``: the second process gets
 SIGTERM while all wait in an evaluation (``dev``), or it for the first, which makes the final one alone (``final``).
-A number: it lacks memory for more tokens at once.
+A number: it lacks memory for more tokens at once. ``after`` and a number: behind that step its states are no numbers.
 """
 
 import json
@@ -49,7 +49,12 @@ def _strike_phase(phase: str) -> None:
     """Evaluations that wait for a signal, of which the second process alone gets one from outside."""
     rank = int(os.environ["RANK"])
     if phase.isdecimal():
-        _lack_memory(int(phase))
+        most = int(phase)
+        _spoil(lambda states, _: _check_memory(states, most))
+        return
+    if phase.startswith("after "):
+        last = int(phase.removeprefix("after "))
+        _spoil(lambda states, step: states * float("nan") if step >= last else states)
         return
     if phase == "dev":
         trainer: Any = warmstart.train.loop.Trainer
@@ -68,20 +73,26 @@ def _strike_phase(phase: str) -> None:
     warmstart.study.trial.close_scheme = strike_and_wait
 
 
-def _lack_memory(most: int) -> None:
-    """The second process has no memory for more tokens than that at once."""
+def _check_memory(states: Any, most: int) -> Any:
+    """No memory for more tokens than that at once."""
+    if len(states) > most:
+        raise torch.OutOfMemoryError("of the test")
+    return states
+
+
+def _spoil(change: Callable[[Any, int], Any]) -> None:
+    """What the second process makes of its states in training, which steps have been done before."""
     trainer: Any = warmstart.train.loop.Trainer
     begin = trainer.__init__
 
     def make(self: Any, *given: Any) -> None:
         begin(self, *given)
 
-        def check(module: object, taken: object, states: Any) -> None:
-            if module.training and len(states) > most:  # type: ignore[attr-defined]
-                raise torch.OutOfMemoryError("of the test")
+        def hook(module: Any, taken: object, states: Any) -> Any:
+            return change(states, self.state.step) if module.training else states
 
         if os.environ["RANK"] == "1":
-            self.model.backbone.blocks[-1].register_forward_hook(check)
+            self.model.backbone.blocks[-1].register_forward_hook(hook)
 
     trainer.__init__ = make
 

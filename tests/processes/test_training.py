@@ -116,6 +116,21 @@ def test_all_split_their_batches_where_one_lacks_memory(place: Path) -> None:
     assert "out of memory with" in shorter["words"][0] and shorter["words"][1] == ""
 
 
+def test_numbers_that_are_not_finite_in_one_process_stop_all(place: Path) -> None:
+    """Witness: one process whose numbers are finite, up to that step; all leave out the same steps, and can go on."""
+    out = ["broken-ddp", "broken-fsdp"]
+    words = [pretrain(place, name, "--parallel", name.removeprefix("broken-")) for name in out]
+    one, *stopped = run(job(1, *pretrain(place, "finite")), *(job(2, *own) | {"phase": "after 5"} for own in words))
+    assert one["codes"] == [0]
+    for name, found in zip(out, stopped, strict=True):
+        assert found["codes"] == [1, 1] and "not finite" in found["words"][0] and found["words"][1] == "", found
+        ours, expected = ([r for r in metrics(place / run) if r["kind"] != "dev"] for run in (name, "finite"))
+        assert [row["loss"] for row in ours[:5]] == pytest.approx([row["loss"] for row in expected[:5]], rel=1e-5)
+        assert [(row["kind"], row["step"]) for row in ours[5:]] == [("skipped", 6), ("skipped", 7), ("skipped", 8)]
+    [resumed] = run(job(2, *words[1], "--resume"))
+    assert resumed["codes"] == [0, 0], resumed
+
+
 def test_parts_of_the_weights_go_on_with_smaller_batches_where_one_lacked_memory(place: Path) -> None:
     """Witness: one process with memory enough: what ends for want of memory leaves smaller parts to the next command."""
     short = job(2, *pretrain(place, "parts", "--parallel", "fsdp", "--resume")) | {"phase": "150"}
