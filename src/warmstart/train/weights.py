@@ -2,8 +2,8 @@
 
 All parameters of one group (those that decay, those that do not) stand end to end in one buffer. The model's parameters
 become views of the working copy, in the compute dtype, and their gradients are added up in one float32 row as the backward
-pass makes them, one parameter at a time; where a step has one micro-batch, and the optimizer can read them as they are, those
-of large parameters are not copied. In float32 working copy and masters are the same memory.
+pass makes them, one parameter at a time; where a step has one micro-batch, and the optimizer can read them so, those of
+large parameters are not copied. In float32 working copy and masters are the same memory.
 
 Frozen parameters (``requires_grad`` is off) have no gradient, no moments and no place in a checkpoint: only their float32
 values, as they were loaded, and a working copy.
