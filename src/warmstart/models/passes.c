@@ -117,12 +117,8 @@ double warmstart_squares(const uint16_t *x, long count, int wide_vectors) {
     return wide_vectors ? squares_512(x, count) : squares_2(x, count);
 }
 
-typedef struct {
-    float value, slope;
-} Point;
-
-/* x · Φ(x), with erf as in Abramowitz and Stegun, 7.1.26 (to 1.5e-7), and Φ(x) + x · φ(x). */
-INLINE Point gelu_erf(float x) {
+/* The slope of x · Φ(x), Φ(x) + x · φ(x), with erf as in Abramowitz and Stegun, 7.1.26 (to 1.5e-7). */
+INLINE float slope_erf(float x) {
     const float size = fabsf(x), t = 1.0f / (size * 0.23164189f + 1.0f), power = exponential(-0.5f * size * size);
     float y = 1.061405429f;
     y = y * t - 1.453152027f;
@@ -130,8 +126,12 @@ INLINE Point gelu_erf(float x) {
     y = y * t - 0.284496736f;
     y = y * t + 0.254829592f;
     const float beyond = 0.5f * y * t * power, share = x < 0 ? beyond : 1.0f - beyond;
-    return (Point){x * share, share + x * 0.39894228f * power};
+    return share + x * 0.39894228f * power;
 }
+
+typedef struct {
+    float value, slope;
+} Point;
 
 /* x · s for s = sigmoid(2 √(2/π) (x + 0.044715 x³)), and s + x · s · (1 - s) · the slope of what is in brackets. */
 INLINE Point gelu_tanh(float x) {
@@ -144,8 +144,8 @@ INLINE Point gelu_tanh(float x) {
 INLINE void gelu(const void *restrict x, const void *restrict grad, void *restrict out, long count, const int back,
                  const int by_tanh, const int half) {
     for (long i = 0; i < count; i++) {
-        const Point point = by_tanh ? gelu_tanh(number_at(x, i, half)) : gelu_erf(number_at(x, i, half));
-        const float y = back ? number_at(grad, i, half) * point.slope : point.value;
+        const float at = number_at(x, i, half), slope = !back ? 0.0f : by_tanh ? gelu_tanh(at).slope : slope_erf(at);
+        const float y = back ? number_at(grad, i, half) * slope : gelu_tanh(at).value;
         if (half) ((uint16_t *)out)[i] = rounded(bits_of(y)) >> 16;
         else ((float *)out)[i] = y;
     }
@@ -154,18 +154,16 @@ INLINE void gelu(const void *restrict x, const void *restrict grad, void *restri
 #define GELU(NAME, TARGET)                                                                                             \
     TARGET static void NAME(const void *x, const void *grad, void *out, long count, int by_tanh, int half) {           \
         if (half && by_tanh && grad) gelu(x, grad, out, count, 1, 1, 1);                                               \
-        else if (half && by_tanh) gelu(x, grad, out, count, 0, 1, 1);                                                  \
         else if (half && grad) gelu(x, grad, out, count, 1, 0, 1);                                                     \
-        else if (half) gelu(x, grad, out, count, 0, 0, 1);                                                             \
+        else if (half) gelu(x, grad, out, count, 0, 1, 1);                                                             \
         else if (by_tanh && grad) gelu(x, grad, out, count, 1, 1, 0);                                                  \
-        else if (by_tanh) gelu(x, grad, out, count, 0, 1, 0);                                                          \
         else if (grad) gelu(x, grad, out, count, 1, 0, 0);                                                             \
-        else gelu(x, grad, out, count, 0, 0, 0);                                                                       \
+        else gelu(x, grad, out, count, 0, 1, 0);                                                                       \
     }
 GELU(gelu_512, AVX512)
 GELU(gelu_2, AVX2)
 
-/* out [count] = GELU(x), or grad · its slope where ``grad`` is given; bfloat16 (``half``) or float32. */
+/* out [count] = GELU(x) by tanh, or where ``grad`` is given that by the slope, by tanh or exact; bfloat16 (``half``) or float32. */
 void warmstart_gelu(const char *x, const char *grad, char *out, long count, int by_tanh, int half, int wide_vectors, int threads) {
     void (*const run)(const void *, const void *, void *, long, int, int) = wide_vectors ? gelu_512 : gelu_2;
     const long size = half ? 2 : 4;

@@ -78,7 +78,11 @@ def norm(x: torch.Tensor) -> torch.Tensor:
 
 
 def gelu_into(out: torch.Tensor, x: torch.Tensor, grad: torch.Tensor | None, *, tanh: bool) -> torch.Tensor:
-    """Fills ``out`` with GELU of ``x``, exact or by tanh, or with ``grad`` by its slope; of one kind, in one piece each."""
+    """Fills ``out`` with ``grad`` by the slope of GELU, exact or by tanh; without ``grad`` with GELU of ``x`` by tanh.
+
+    All are of one kind and lie in one piece. Exact values are torch's: it is as fast with them.
+    """
+    assert tanh or grad is not None
     pointers = (x.data_ptr(), None if grad is None else grad.data_ptr(), out.data_ptr())
     kind = (tanh, x.dtype == torch.bfloat16, wide_vectors())
     library(FILE).warmstart_gelu(*pointers, x.numel(), *kind, torch.get_num_threads())

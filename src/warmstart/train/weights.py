@@ -2,11 +2,8 @@
 
 All parameters of one group (those that decay, those that do not) stand end to end in one buffer. The model's parameters
 become views of the working copy, in the compute dtype, and their gradients are added up in one float32 row as the backward
-pass makes them, one parameter at a time. A checkpoint is a few tensors per group. In float32 working copy and masters are
-the same memory.
-
-Where a step has one micro-batch, and the optimizer reads gradients as they are made (:class:`Stretch`), those of large
-parameters stay what the backward pass has made, and nothing is copied.
+pass makes them, one parameter at a time; where a step has one micro-batch, and the optimizer can read them so, those of
+large parameters are not copied. In float32 working copy and masters are the same memory.
 
 Frozen parameters (``requires_grad`` is off) have no gradient, no moments and no place in a checkpoint: only their float32
 values, as they were loaded, and a working copy.
@@ -131,7 +128,7 @@ class Group:
 
 
 class Stretch(NamedTuple):
-    """A piece of a group's row: its place, its gradient (float32, or as one backward pass made it), the table that it is."""
+    """A piece of a group's row: its place, its gradient (float32, or as it was made), the table that it is."""
 
     where: slice
     grad: torch.Tensor
@@ -160,7 +157,9 @@ class FrozenParameter:
 
 
 class Weights:
-    """The groups of one model, and the gradient of a whole step in float32."""
+    """The groups of one model, and the gradient of a whole step."""
+
+    _held: dict[str, torch.Tensor]
 
     def __init__(
         self, model: Model, dtype: torch.dtype, *, matrices: bool = False, by_layer: bool = False,
@@ -192,8 +191,7 @@ class Weights:
             self.groups = [_with_tables(group, self._sparse.weight) for group in self.groups]
         self._tables = {table.name: table for group in self.groups for table in group.tables}
         self._with_gradient: set[str] = set()
-        self._held: dict[str, torch.Tensor] = {}
-        self._holds = False
+        self.clear()
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(functools.partial(self._add_gradient, name, view))  # type: ignore[no-untyped-call]
             for group in self.groups
@@ -223,15 +221,14 @@ class Weights:
         parameter.grad = None
 
     def _settle(self, name: str, total: torch.Tensor) -> None:
-        """Puts a gradient that is held, if it is, into its place in the row."""
+        """Puts a gradient that is held into its place in the row."""
         if (held := self._held.pop(name, None)) is not None:
             total.copy_(held)
 
     def clear(self, micro_batches: int = 0) -> None:
         """Forgets the gradient before a step of so many micro-batches, or of any number."""
         self._with_gradient.clear()
-        self._held.clear()
-        self._holds = self._as_made and micro_batches == 1
+        self._held, self._holds = {}, self._as_made and micro_batches == 1
 
     def spoil_gradients(self) -> None:
         """Makes the gradient no number, of which no sum over processes is one either."""
@@ -282,11 +279,9 @@ class Weights:
         """Makes the gradient of parameters that have had none 0."""
         for group in self.groups:
             for name, view in zip(group.names, group.views(group.grad), strict=True):
-                if name in self._with_gradient:
-                    continue
-                if name in self._tables:
+                if name not in self._with_gradient and name in self._tables:
                     self._tables[name].clear(view)
-                else:
+                elif name not in self._with_gradient:
                     view.zero_()
 
     def point_to_masters(self) -> None:
