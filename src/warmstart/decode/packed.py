@@ -97,9 +97,15 @@ def reading_product(
 def rounding_product(
     weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu = ""
 ) -> Product:
-    """The same of float32 states that are rounded to bfloat16, like the weight, for the product and for nothing else."""
-    if kernels.splits(weight_OI.dtype, weight_OI.device, weight_OI.shape[1]):
-        return kernels.split_product(weight_OI, bias_O, gelu, halves=1)
+    """The same of float32 states that are rounded to bfloat16, like the weight, for the product and for nothing else.
+
+    What comes out behind ``gelu`` is rounded too where another product reads it.
+    """
+    columns, width = weight_OI.shape
+    if kernels.splits(weight_OI.dtype, weight_OI.device, width):
+        read_again = gelu and kernels.splits(weight_OI.dtype, weight_OI.device, columns)
+        out = torch.bfloat16 if read_again else torch.float32
+        return kernels.split_product(weight_OI, bias_O, gelu, halves=1, out=out)
     return by_torch(weight_OI, bias_O, rows, gelu)
 
 

@@ -41,7 +41,7 @@ _ARGUMENTS = {
         "warmstart_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 3],
         "warmstart_read": [*[_POINTER] * 7, ctypes.c_float, _NUMBER],
     },
-    "warmstart_tiles": {"warmstart_split_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 3]},
+    "warmstart_tiles": {"warmstart_split_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 4]},
     "warmstart_texts": {
         "warmstart_attend": [
             *[_POINTER] * 5,
@@ -191,25 +191,29 @@ def product(
 
 
 def split_product(
-    weight_OD: torch.Tensor, bias_O: torch.Tensor | None, gelu: Gelu = "", halves: Literal[1, 2] = 2
-) -> Callable[[torch.Tensor], torch.Tensor]:
+    weight_OD: torch.Tensor, bias_O: torch.Tensor | None, gelu: Gelu = "", halves: Literal[1, 2] = 2,
+    out: torch.dtype = torch.float32,
+) -> Callable[[torch.Tensor], torch.Tensor]:  # fmt: skip
     """:func:`product` of float32 numbers, each split into two of bfloat16, to about 5e-6 of the largest result.
 
-    Of one of its ``halves`` a number is rounded to bfloat16 for the product, whose sums and result are float32: to 2e-3.
+    Of one of its ``halves`` numbers are rounded to bfloat16 for the product, whose sums are float32; x may be so already.
+    ``out`` is what the result is rounded to.
     """
     columns, width = weight_OD.shape
     packed = _pack_halves(weight_OD.detach(), halves)
     bias = None if bias_O is None else bias_O.detach().float().contiguous()
-    run = library("warmstart_tiles").warmstart_split_product
+    run, taken = library("warmstart_tiles").warmstart_split_product, FLOATING[: 3 - halves]
 
     def multiply(x: torch.Tensor) -> torch.Tensor:
-        if x.dtype != torch.float32 or x.shape[-1] != width:
+        if x.dtype not in taken or x.shape[-1] != width:
             raise ValueError(f"a product of float32 rows of {width} numbers is given {x.dtype} {tuple(x.shape)}")
-        x, out = x.contiguous(), torch.empty(*x.shape[:-1], columns, device="cpu")
-        pointers = (x.data_ptr(), packed.data_ptr(), None if bias is None else bias.data_ptr(), out.data_ptr())
-        if not run(*pointers, x.numel() // width, width, columns, halves, _GELU[gelu], torch.get_num_threads()):
+        x, found = x.contiguous(), torch.empty(*x.shape[:-1], columns, dtype=out, device="cpu")
+        pointers = (x.data_ptr(), packed.data_ptr(), None if bias is None else bias.data_ptr(), found.data_ptr())
+        half = (x.dtype == torch.bfloat16) + 2 * (out == torch.bfloat16)
+        sizes = (x.numel() // width, width, columns, halves, half, _GELU[gelu])
+        if not run(*pointers, *sizes, torch.get_num_threads()):
             raise MemoryError
-        return out
+        return found
 
     return multiply
 

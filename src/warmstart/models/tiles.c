@@ -63,6 +63,17 @@ INLINE void split_rows(const int halves, const float *x, long rows, long width, 
     }
 }
 
+/* The same of rows that are rounded already. */
+INLINE void lay_rows(const bf16 *x, long rows, long width, bf16 *parts) {
+    const long whole = (rows + EDGE - 1) / EDGE * EDGE;
+    for (long r = 0; r < whole; r++) {
+        const __mmask32 there = r < rows ? ~0u : 0;
+        bf16 *place = parts + r / EDGE * EDGE * width + r % EDGE * DEPTH;
+        for (long k = 0; k < width; k += DEPTH, place += 2 * TILE)
+            _mm512_store_si512(place, _mm512_maskz_loadu_epi16(there, x + r * width + k));
+    }
+}
+
 /* Tiles 0 to 3 add up what tiles 4 and 5, of rows, make with 6 and 7, of columns. */
 INLINE void add_products(void) {
     _tile_dpbf16ps(0, 4, 6);
@@ -81,38 +92,48 @@ INLINE void load_columns(const bf16 *two) {
     _tile_loadd(7, two + TILE, 64);
 }
 
-/* The sums [32, 32] of a square and where they go: to rows of ``columns`` numbers, with bias and GELU (0: none, 1: itself,
-   2: by tanh). */
+/* A product; of ``halves`` the first is high, the second low. Bits of ``half``: x is bfloat16 (1), out is (2). */
+typedef struct {
+    const void *x;
+    const bf16 *weight;
+    const float *bias;
+    void *out;
+    long width, columns;
+    int half, gelu; /* gelu 0: none, 1: itself, 2: by tanh */
+} Product;
+
+/* The sums [32, 32] of a square, and where they go. */
 typedef struct {
     _Alignas(64) float sums[EDGE * EDGE];
-    float *out;
-    const float *bias;
-    long rows, columns, column;
-    int gelu, done; /* done: rows that are out */
+    long row, rows, column;
+    int done; /* rows that are out */
 } Square;
 
 /* The next ``count`` rows of a square to their place. */
-INLINE void finish(Square *s, int count) {
+INLINE void finish(const Product *p, Square *s, int count) {
     const int last = s->done + count < s->rows ? s->done + count : s->rows;
     for (int r = s->done; r < last; r++)
-        for (long c = s->column; c < s->column + EDGE && c < s->columns; c += 16) {
-            const __mmask16 inside = s->columns - c >= 16 ? 0xffff : (1 << (s->columns - c)) - 1;
+        for (long c = s->column; c < s->column + EDGE && c < p->columns; c += 16) {
+            const long place = (s->row + r) * p->columns + c;
+            const __mmask16 inside = p->columns - c >= 16 ? 0xffff : (1 << (p->columns - c)) - 1;
             __m512 y = _mm512_load_ps(s->sums + r * EDGE + c - s->column);
-            if (s->bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(inside, s->bias + c));
-            if (s->gelu) y = s->gelu == 1 ? gelu_erf(y) : gelu_tanh(y);
-            _mm512_mask_storeu_ps(s->out + r * s->columns + c, inside, y);
+            if (p->bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(inside, p->bias + c));
+            if (p->gelu) y = p->gelu == 1 ? gelu_erf(y) : gelu_tanh(y);
+            if (p->half & 2) _mm256_mask_storeu_epi16((bf16 *)p->out + place, inside, narrowed(y));
+            else _mm512_mask_storeu_ps((float *)p->out + place, inside, y);
         }
     s->done = last;
 }
 
 /* The sums of 32 rows and 32 columns; meanwhile the vector units finish the square before. */
-INLINE void multiply(const int halves, const bf16 *rows, const bf16 *columns, long width, Square *s, Square *before) {
-    const int share = (EDGE * DEPTH + width - 1) / width;
+INLINE void multiply(const int halves, const Product *p, const bf16 *rows, Square *s, Square *before) {
+    const int share = (EDGE * DEPTH + p->width - 1) / p->width;
+    const bf16 *columns = p->weight + s->column * p->width * halves;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (long k = 0; k < width; k += DEPTH, rows += 2 * TILE * halves, columns += 2 * TILE * halves) {
+    for (long k = 0; k < p->width; k += DEPTH, rows += 2 * TILE * halves, columns += 2 * TILE * halves) {
         load_columns(columns); /* high */
         if (halves == 2) {
             load_rows(rows + 2 * TILE); /* low */
@@ -124,7 +145,7 @@ INLINE void multiply(const int halves, const bf16 *rows, const bf16 *columns, lo
             load_columns(columns + 2 * TILE); /* low */
             add_products();
         }
-        finish(before, share);
+        finish(p, before, share);
     }
     _tile_stored(0, s->sums, 4 * EDGE);
     _tile_stored(1, s->sums + 16, 4 * EDGE);
@@ -133,26 +154,27 @@ INLINE void multiply(const int halves, const bf16 *rows, const bf16 *columns, lo
 }
 
 /* Up to PANEL rows of the output, all of whose columns go by. */
-INLINE void panel(const int halves, const float *x, const bf16 *weight, const float *bias, float *out, long rows, long width,
-                  long columns, int gelu, bf16 *parts) {
+INLINE void panel(const int halves, const Product *p, long first, long rows, bf16 *parts) {
     Square both[2];
-    both[1].rows = both[1].done = 0;
-    int turn = 0;
-    split_rows(halves, x, rows, width, parts);
-    for (long column = 0; column < columns; column += EDGE)
-        for (long row = 0; row < rows; row += EDGE, turn = !turn) {
-            Square *s = both + turn;
-            s->out = out + row * columns, s->bias = bias, s->columns = columns, s->column = column, s->gelu = gelu, s->done = 0;
-            s->rows = rows - row < EDGE ? rows - row : EDGE;
-            multiply(halves, parts + row * width * halves, weight + column * width * halves, width, s, both + !turn);
+    Square *s = both, *before = both + 1;
+    before->rows = before->done = 0;
+    if (p->half & 1) lay_rows((const bf16 *)p->x + first * p->width, rows, p->width, parts);
+    else split_rows(halves, (const float *)p->x + first * p->width, rows, p->width, parts);
+    for (long column = 0; column < p->columns; column += EDGE)
+        for (long row = 0; row < rows; row += EDGE) {
+            s->row = first + row, s->rows = rows - row < EDGE ? rows - row : EDGE, s->column = column, s->done = 0;
+            multiply(halves, p, parts + row * p->width * halves, s, before);
+            Square *const next = before;
+            before = s, s = next;
         }
-    finish(both + !turn, EDGE);
+    finish(p, before, EDGE);
 }
 
 /* out [rows, columns] = gelu(x [rows, width] · weight [columns / 32, width / 32, halves, 2, 16, 16, 2] + bias [columns]),
-   0 where there was no memory, else 1. Of ``halves`` the first is high, the second low. */
-int warmstart_split_product(const float *x, const bf16 *weight, const float *bias, float *out, long rows, long width,
-                            long columns, int halves, int gelu, int threads) {
+   0 where there was no memory, else 1. Rows of bfloat16 have one half. */
+int warmstart_split_product(const void *x, const bf16 *weight, const float *bias, void *out, long rows, long width,
+                            long columns, int halves, int half, int gelu, int threads) {
+    const Product p = {x, weight, bias, out, width, columns, half, gelu};
     int done = 1;
 #pragma omp parallel num_threads(threads)
     {
@@ -164,10 +186,8 @@ int warmstart_split_product(const float *x, const bf16 *weight, const float *bia
 #pragma omp for schedule(static)
         for (long first = 0; first < rows; first += PANEL) {
             const long count = parts ? rows - first < PANEL ? rows - first : PANEL : 0;
-            const float *from = x + first * width;
-            float *to = out + first * columns;
-            if (halves == 2) panel(2, from, weight, bias, to, count, width, columns, gelu, parts);
-            else panel(1, from, weight, bias, to, count, width, columns, gelu, parts);
+            if (halves == 2) panel(2, &p, first, count, parts);
+            else panel(1, &p, first, count, parts);
         }
         free(parts);
         _tile_release();
