@@ -1,9 +1,11 @@
 """Rows: the standard library's and pyarrow's writers as witnesses; every broken file says where and what."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import sys
 from pathlib import Path
 from typing import Any
@@ -166,6 +168,8 @@ BROKEN: list[tuple[str, bytes, list[str]]] = [
     ("t.csv", b'a,b\n1,2\n3,"open\n5,6\n', [":3: not a readable CSV row", "quotes", "use TSV"]),
     ("t.csv", b"a,a\n1,2\n", [":1: two columns have the same name; got 'a'"]),
     ("t.csv", b"a,b\n", ["the file has no rows"]),
+    ("t.csv", bz2.compress(b"a,b\n1,2\n" * 9), ["it begins as bzip2 does: unpack it"]),
+    ("t.csv", lzma.compress(b"a,b\n1,2\n" * 9), ["it begins as xz does: unpack it"]),
     ("t.tsv", b"a\tb\n1\n", [":2: wrong number of columns; got 1; allowed: 2 (a, b)"]),
     ("t.parquet", b"PAR1 not really", ["this Parquet file cannot be read"]),
     ("t.txt", b"x", ["unknown file extension for a table", ".csv[.gz|.zst], .json[.gz|.zst], .jsonl[.gz|.zst]"]),
@@ -236,3 +240,29 @@ def test_rows_beyond_the_limit_are_refused_with_their_reasons() -> None:
         problems.attempt(refuse, 2)
     for part in ("more than 2 rows", "no text (line 0; line 1)", "no label (line 2)", "--max-bad-rows"):
         assert part in str(refused.value)
+
+
+def test_two_values_under_one_name_are_refused(tmp_path: Path) -> None:
+    """Witness: pyarrow and json, which write and read both without a word; which one is meant nobody knows."""
+    path = tmp_path / "twice.parquet"
+    columns = [pyarrow.array(["a"]), pyarrow.array(["b"])]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=["text", "text"]), path)
+    with pytest.raises(BadInput, match=r"twice\.parquet: two columns have the same name; got 'text'"):
+        list(read_rows(str(path)))
+    lines = tmp_path / "twice.jsonl"
+    lines.write_text('{"text": "a", "label": 1}\n{"text": "b", "label": 0, "text": "c"}\n')
+    with pytest.raises(BadInput, match=r"twice\.jsonl:2: .*the key 'text' stands in it twice"):
+        list(read_rows(str(lines)))
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_files_that_were_put_one_behind_the_other_are_refused(mark: str, tmp_path: Path) -> None:
+    """Witness: what cat makes of two tables; the second header would be an example of a class called label."""
+    path = tmp_path / "both.csv"
+    path.write_text(f"text,label\ngood,pos\n{mark}text,label\nbad,neg\n")
+    with pytest.raises(BadInput, match=r"both\.csv:3: the header stands here once more"):
+        list(read_rows(str(path)))
+    skipped = SkippedRows()
+    assert [row.fields["text"] for row in read_rows(str(path), skipped=skipped)] == ["good", "bad"]
+    path.write_text("text\ngood\ntext\n")  # of one column it may be a text as any other
+    assert len(list(read_rows(str(path)))) == 2

@@ -235,7 +235,7 @@ def test_fewer_than_two_choices_are_refused():
     assert error.allowed == "a list of 2 or more" and error.next_step
 
 
-@pytest.mark.parametrize("score", ["high", math.inf, math.nan, True, [1], "1e999"])
+@pytest.mark.parametrize("score", ["high", math.inf, math.nan, True, [1], "1e999", "1_0"])
 def test_a_score_that_is_no_finite_number_is_refused(score):
     """Invariant: file, key, value, what is allowed and what to do."""
     error = complaint(lambda: task_from("regression", [{"text": "a", "score": score}]))
@@ -297,7 +297,7 @@ def test_all_unusable_rows_are_named_at_once(tmp_path: Path) -> None:
 )
 def test_columns_that_are_not_separated_are_said(name: str, header: str, expected: str, tmp_path: Path) -> None:
     """Witness: headers by hand."""
-    (tmp_path / name).write_text(f"{header}\n{header}\n")
+    (tmp_path / name).write_text(f"{header}\n{header.upper()}\n")
     assert expected in str(complaint(lambda: read_task("classification", tmp_path / name)))
 
 
@@ -357,3 +357,31 @@ def test_pairs_of_a_foreign_classifier_come_from_standard_input(monkeypatch: pyt
         [other] = records_from("classification", [row], ("no", "yes"), False, pairs.options, columns)
         assert other.texts == record.texts
         assert record.extra == {"id": "7", names[0]: "it rains", names[1]: "it is wet"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (("café", "cafe\u0301", "x"), r"two labels look the same: 'cafe\\u0301' and 'caf\\xe9'"),
+        (("pos", "pos\u00a0", "neg"), r"two labels look the same: 'pos' and 'pos\\xa0'"),
+        (("pos", "\ufeffpos", "neg"), "two labels look the same"),
+        (("pos", "neg", "neg\u200b\t"), "two labels look the same"),
+        (("New York", "New\u2009York"), "two labels look the same"),
+        (("0", "1", "1.0"), "two labels are the same number: '1' and '1.0'"),
+        (("0.0", "1.0", "nan"), "the label is empty; got 'nan'"),
+    ],
+)
+def test_labels_that_nobody_takes_for_two_are_refused(labels: tuple[str, ...], said: str) -> None:
+    """Witness: unicodedata's normal forms and categories, and float(); each would be a class that is never told apart."""
+    rows = [{"text": str(number), "label": label} for number, label in enumerate(labels)]
+    with pytest.raises(BadInput, match=said):
+        task_from("classification", rows)
+    with pytest.raises(BadInput, match=said):
+        task_from("tagging", [{"tokens": [row["text"]], "tags": [row["label"]]} for row in rows])
+
+
+def test_labels_that_only_resemble_each_other_stay_apart() -> None:
+    """Witness: by hand; codes with zeros, versions, a language whose code is nan, letters of both cases."""
+    for labels in (("1", "01", "1.5"), ("1.1", "1.10"), ("nan", "deu", "3"), ("A", "a"), ("ab", "a b")):
+        rows = [{"text": str(number), "label": label} for number, label in enumerate(labels)]
+        assert sorted(task_from("classification", rows).label_names) == sorted(labels)

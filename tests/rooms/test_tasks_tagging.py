@@ -275,3 +275,22 @@ def test_words_of_a_sentence_of_characters_are_entities() -> None:
     assert answer_of(spec(task.label_names)).metrics(task.label_names)[0] == "f1"
     plain = task_from("tagging", [{"tokens": ["a", "b"], "tags": ["N", "V"]}])
     assert answer_of(spec(plain.label_names)).metrics(plain.label_names) == ("accuracy",)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        (["b-per", "i-per", "o"], "got 'b-per, i-per, o'; allowed: B-per, I-per, O; write them so"),
+        (["B_PER", "I_PER", "O"], "got 'B_PER, I_PER, O'; allowed: B-PER, I-PER, O; write them so"),
+        (["PER-B", "PER-I", "O"], "got 'O, PER-B, PER-I'; allowed: O, B-PER, I-PER; write them so"),
+    ],
+)
+def test_entities_in_another_form_are_refused(tags: list[str], said: str) -> None:
+    """Witness: written out by hand; they would be learned as words' own, and no F1 of entities would be shown."""
+    with pytest.raises(BadInput, match="these tags seem to mark entities in another form") as caught:
+        task_from("tagging", [{"tokens": ["a", "b", "c"], "tags": tags}])
+    assert said in str(caught.value)
+    speech = [["NOUN", "VERB", "O"], ["b", "o", "b_x_y"], ["A-B", "C-B"], ["X_B", "Y", "O"]]
+    for plain in speech:
+        rows = [{"tokens": list(plain), "tags": plain}]
+        assert set(task_from("tagging", rows).label_names) == {*plain}

@@ -29,6 +29,10 @@ Scheme = Literal["BIO", "IOB1", "BIOES"]
 
 OUTSIDE = "O"
 _TAG = re.compile(r"[BIESLUMW]-.+", re.DOTALL)
+_OTHER_FORMS = tuple(
+    re.compile(form, re.DOTALL | re.IGNORECASE)
+    for form in (r"(?P<letter>[BIESLUMW])[-_:](?P<type>.+)", r"(?P<type>.+)[-_:](?P<letter>[BIESLUMW])")
+)
 _ALIASES = {"L": "E", "U": "S", "M": "I", "W": "S"}
 _LETTERS = frozenset("BIESLUMW")
 
@@ -78,6 +82,25 @@ def odd_tags(names: Collection[str]) -> list[str]:
     odd = [name for name in inside if not _TAG.fullmatch(name)]
     is_entities = len(odd) < len(inside) if OUTSIDE in names else 2 * len(odd) < len(inside)
     return odd if is_entities else []
+
+
+def usual_forms(names: Collection[str]) -> dict[str, str]:
+    """Tags that mark entities in another form than ``B-PER`` → the same in this form; empty where they do not.
+
+    >>> sorted(usual_forms(["b-per", "i-per", "o"]).values()), sorted(usual_forms(["PER_B", "PER_I", "O"]).values())
+    (['B-per', 'I-per', 'O'], ['B-PER', 'I-PER', 'O'])
+    >>> usual_forms(["B-PER", "I-PER", "O"]), usual_forms(["NOUN", "O"])
+    ({}, {})
+    """
+    inside = [name for name in names if name.upper() != OUTSIDE]
+    if len(inside) == len(names) or tag_scheme(tuple(names)) is not None:
+        return {}
+    for form in _OTHER_FORMS:
+        found = {name: form.fullmatch(name) for name in inside}
+        usual = {name: f"{match['letter'].upper()}-{match['type']}" for name, match in found.items() if match}
+        if len(usual) == len(inside) and any(tag[0] == "B" for tag in usual.values()):
+            return {name: usual.get(name, OUTSIDE) for name in names}
+    return {}
 
 
 def bioes_tag(tag: str) -> str:

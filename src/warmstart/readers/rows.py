@@ -7,16 +7,15 @@ be read are named all at once (:mod:`warmstart.readers.problems`).
 """
 
 import csv
-import json
-import math
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from typing import Any, BinaryIO, NamedTuple
 
 from warmstart.base.errors import BadInput
+from warmstart.readers.json_text import load_json
 from warmstart.readers.problems import RowProblems, SkippedRows
 from warmstart.readers.text_io import RESTORE, STDIN, open_binary, read_lines, split_extensions
 
@@ -31,6 +30,7 @@ UNREADABLE = {".xlsx": "CSV", ".xls": "CSV", ".ods": "CSV", ".pkl": "JSONL", ".p
 _QUOTED = re.compile(r'"[^"]*"')
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?', re.IGNORECASE)
 """The first line of a spreadsheet's CSV, which says what separates the columns."""
+_BOM = "\ufeff"
 _RETURN = "\udc0d"
 """Stands for a carriage return, which the csv library takes for the end of a row; no decoded text holds half a surrogate."""
 
@@ -120,7 +120,7 @@ def _json(path: str, lines: Iterable[str], columns: Sequence[str] | None, proble
     if start.startswith("{") and start.endswith("}") and "".join(more).strip():
         yield from _jsonl(path, chain(head, more, rest), columns, problems)
         return
-    found = _load_json("".join(chain(head, more, rest)), path, _JSON_FORMS)
+    found = load_json("".join(chain(head, more, rest)), path, _JSON_FORMS)
     for number, value in enumerate(_listed_rows(found, path), start=1):
         fields = problems.attempt(_check_object, value, f"{path}, row {number}")
         if fields is not None:
@@ -145,7 +145,7 @@ def _are_objects(values: list[Any]) -> bool:
 
 
 def _parse_json(line: str, where: str) -> dict[str, Any]:
-    return _check_object(_load_json(line, where, "one JSON object per line"), where)
+    return _check_object(load_json(line, where, "one JSON object per line"), where)
 
 
 def _check_object(value: Any, where: str) -> dict[str, Any]:
@@ -157,39 +157,7 @@ def _check_object(value: Any, where: str) -> dict[str, Any]:
     return value
 
 
-def _load_json(line: str, where: str, allowed: str) -> Any:
-    try:
-        value = _DECODER.decode(line)
-        if "\\u" in line and "\\ud" in line.lower():
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadInput(
-            f"a text with half of a character ({error.reason})", where=where, value=line.strip(),
-            next_step="correct or remove this line",
-        ) from None  # fmt: skip
-    except (ValueError, RecursionError) as error:
-        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BadInput(
-            f"not a complete JSON object ({what})", where=where, value=line.strip(), allowed=allowed,
-            next_step="correct or remove this line",
-        ) from None  # fmt: skip
-    return value
-
-
-def _not_finite(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON number")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        _not_finite(digits)
-    return value
-
-
 _JSON_FORMS = "a list of objects, an object that holds one, or one JSON object per line"
-_DECODER = json.JSONDecoder(parse_constant=_not_finite, parse_float=_finite)
-"""One for all lines: to build a decoder takes longer than to read a short line."""
 
 
 def _csv(path: str, lines: Iterable[str], columns: Sequence[str] | None, problems: RowProblems) -> Iterator[Row]:
@@ -259,6 +227,7 @@ def _table(
     names, allows_more = list(columns or ()), False
     if names and names[-1] == EXTRA_COLUMNS:
         names, allows_more = names[:-1], True
+    header: list[str] = []
     unnamed = 0  # columns behind the named ones: a spreadsheet's commas at the end of each line
     for number, row in cells:
         if not row:
@@ -269,9 +238,9 @@ def _table(
             names = [] if is_header else [str(place) for place in range(1, len(row) + 1)]
         if not names:
             names = _column_names(row, where)
-            unnamed = len(row) - len(names)
+            header, unnamed = row, len(row) - len(names)
             continue
-        fields = problems.attempt(_fields, row, names, unnamed, allows_more, where)
+        fields = problems.attempt(_fields, row, names, header, unnamed, allows_more, where)
         if fields is not None:
             yield Row(fields, where)
 
@@ -286,16 +255,31 @@ def _column_names(row: list[str], where: str) -> list[str]:
         names.pop()
     if names.count("") > 1:
         names = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
-    duplicates = sorted({name for name in names if names.count(name) > 1})
-    if duplicates:
-        raise BadInput("two columns have the same name", where=where, value=", ".join(duplicates))
+    check_different(names, where)
     if not names:
         raise BadInput("the columns have no names", where=where, value=row, allowed="a header line with their names")
     return names
 
 
-def _fields(row: list[str], names: list[str], unnamed: int, allows_more: bool, where: str) -> dict[str, str]:
+def check_different(names: Sequence[str], where: str) -> None:
+    """Raises :class:`BadInput` where two columns have one name."""
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise BadInput(
+            "two columns have the same name", where=where, value=", ".join(duplicates),
+            next_step="rename one of them or leave it out",
+        )  # fmt: skip
+
+
+def _fields(
+    row: list[str], names: list[str], header: list[str], unnamed: int, allows_more: bool, where: str
+) -> dict[str, str]:
     """The cells of a line by name."""
+    if len(row) > 1 and [row[0].removeprefix(_BOM), *row[1:]] == header:
+        raise BadInput(
+            "the header stands here once more, as where files were put one behind the other", where=where,
+            next_step="remove this line",
+        )  # fmt: skip
     rest = row[len(names) :]
     if len(row) < len(names) or (len(rest) not in (0, unnamed) and not allows_more):
         count = f">= {len(names)}" if allows_more else str(len(names))
@@ -323,6 +307,7 @@ def _parquet(path: str, lines: Iterable[str], columns: Sequence[str] | None, pro
         source = _seekable(path, stream, temporary)
         try:
             file = pyarrow.parquet.ParquetFile(source, pre_buffer=False)
+            check_different(file.schema_arrow.names, path)
             number = 0
             for batch in file.iter_batches(batch_size=256, use_threads=False):
                 yield from _batch_rows(batch, path, number, problems)

@@ -33,6 +33,8 @@ _COMPRESSED = (".gz", ".zst")
 _BINARY = {
     b"\x1f\x8b": "it begins as gzip does: give it a name that ends in .gz",
     b"\x28\xb5\x2f\xfd": "it begins as zstd does: give it a name that ends in .zst",
+    b"BZh": "it begins as bzip2 does: unpack it, bunzip2 -k",
+    b"\xfd7zXZ": "it begins as xz does: unpack it, xz -dk",
     b"PAR1": "it begins as Parquet does: name the format, --format parquet",
     b"PK\x03\x04": "it begins as a ZIP archive or a spreadsheet does: unpack it, or export it as CSV",
     b"\xd0\xcf\x11\xe0": "it begins as an old spreadsheet does: export it as CSV",

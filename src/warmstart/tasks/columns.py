@@ -8,6 +8,7 @@ import contextlib
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +34,9 @@ _DECIMAL_COMMA = re.compile(r"[+-]?(?!0*[1-9]\d{0,2},\d{3}$)\d+,\d+")
 """A number with a comma before its fraction; ``1,000`` may be a thousand as well, so it is none."""
 _JUXTAPOSED = re.compile(r"['\"]\s+['\"]")
 """Two texts without a comma between them, as NumPy writes an array; Python would read them as one."""
+_INVISIBLE = ("Cf", "Cc")
+_WHOLE = re.compile(r"([+-]?\d+)\.0+")
+"""A whole number that is written as a float."""
 MAX_NAME_WORDS = 4
 """What has more words is rather a text than the name of a column."""
 JOIN = "+"
@@ -246,7 +250,8 @@ def parse_score(value: Any, where: str) -> float:
     if isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value.strip()):
         value = value.replace(",", ".")
     try:
-        score = float(value) if not isinstance(value, bool) else math.nan
+        # Python reads 1_0 as ten.
+        score = math.nan if isinstance(value, bool) or (isinstance(value, str) and "_" in value) else float(value)
     except (TypeError, ValueError, OverflowError):
         score = math.nan
     if not math.isfinite(score):
@@ -263,3 +268,49 @@ def sort_names(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     except ValueError:
         return tuple(sorted(names))
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Refuses label names that nobody takes for different ones, and a missing value among numbers.
+
+    Args:
+        names: those of a training file.
+        where: the file.
+
+    Raises:
+        BadInput: two names look the same or are one number; ``nan`` among numbers.
+    """
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(_look(name), name)
+        if other != name:
+            alike = "are the same number" if _WHOLE.sub(r"\1", name) == _WHOLE.sub(r"\1", other) else "look the same"
+            raise BadInput(
+                f"two labels {alike}: {other!a} and {name!a}", where=where,
+                next_step="write the label alike in all rows",
+            )  # fmt: skip
+    _check_missing(names, where)
+
+
+def _look(name: str) -> str:
+    """What a reader sees of a name: one form of each letter, no invisible characters at the ends, one kind of blank."""
+    visible = (" " if c.isspace() else c for c in unicodedata.normalize("NFC", name))
+    found = "".join(visible).strip()
+    while found and unicodedata.category(found[0]) in _INVISIBLE:
+        found = found[1:].lstrip()
+    while found and unicodedata.category(found[-1]) in _INVISIBLE:
+        found = found[:-1].rstrip()
+    number = _WHOLE.fullmatch(found)
+    return number[1] if number else " ".join(found.split())
+
+
+def _check_missing(names: Sequence[str], where: str) -> None:
+    missing = next((name for name in names if name.lower() == "nan"), None)
+    if missing is not None and len(names) > 1 and all(name == missing or _is_number(name) for name in names):
+        raise empty_label(missing, where)
+
+
+def _is_number(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return math.isfinite(float(name))
+    return False

@@ -18,7 +18,7 @@ from warmstart.example.record import Record
 from warmstart.readers.problems import RowProblems, SkippedRows
 from warmstart.readers.rows import Row
 from warmstart.tasks.column_choice import choose_columns
-from warmstart.tasks.columns import Draft, LabelNumbers, missing_column, without_fraction
+from warmstart.tasks.columns import Draft, LabelNumbers, check_names, missing_column, without_fraction
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import LabelValue
@@ -110,6 +110,7 @@ def task_of_rows(
     drafts = gather(_drafts(one, source, columns, RowProblems(name, skipped)), DRAFTS)
     if labels is None:
         names, drafts = _learn_labels(one, drafts, RowProblems(name, skipped))
+        check_names(names, f"{name}, key {drafts[0].columns[-1]!r}")
     else:
         names = tuple(labels)
     numbers, problems = LabelNumbers(names if labels is None else labels), RowProblems(name, skipped)

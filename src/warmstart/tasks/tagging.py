@@ -17,7 +17,7 @@ from warmstart.base.errors import BadInput, suggest
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
 from warmstart.metrics.comparison import is_collapsed, is_one_answer
-from warmstart.metrics.entities import OUTSIDE, bioes_tag, convert_tags, get_entities, odd_tags, tag_scheme
+from warmstart.metrics.entities import OUTSIDE, bioes_tag, convert_tags, get_entities, odd_tags, tag_scheme, usual_forms
 from warmstart.metrics.tagging import check_seqeval, entity_metrics, entity_ratios, tag_ratios
 from warmstart.readers.conll import CONLL_EXTENSIONS, read_sentences
 from warmstart.readers.rows import Row
@@ -224,11 +224,13 @@ class Tagging(TaskKind):
         """All tags that occur, in BIO or BIOES where they mark entities.
 
         Raises:
-            BadInput: a few tags mark no entities among others that do.
+            BadInput: a few tags mark no entities among others that do, or all mark them in another form.
         """
         names = {tag for found in drafts for tag in _tags(found)}
         if odd := odd_tags(names):
             raise _odd_tag(drafts, list(map(_tags, drafts)), odd, names)
+        if usual := usual_forms(sorted(names)):
+            raise _other_form(usual, drafts[0])
         scheme = tag_scheme(tuple(sorted(names)))
         scheme = "BIO" if scheme == "IOB1" else scheme
         return sort_names({tag for found in drafts for tag in convert_tags(_tags(found), scheme)})
@@ -365,6 +367,14 @@ def _odd_tag(
         f"{count:,} of {total:,} tags have another form than those that mark entities",
         where=f"{found.label_place}, word {place}", value=tag, allowed=", ".join(marks),
         next_step=f"{hint} correct the tag, or write {OUTSIDE} for words outside of all entities".strip(),
+    )  # fmt: skip
+
+
+def _other_form(usual: Mapping[str, str], first: Draft) -> BadInput:
+    """The error for tags that would be learned as words' own, and never be evaluated as entities."""
+    return BadInput(
+        "these tags seem to mark entities in another form", where=first.label_place, value=", ".join(usual),
+        allowed=", ".join(usual.values()), next_step="write them so: then they are evaluated as entities",
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from warmstart.text.special_tokens import (
     read_special_tokens,
     reads_bos,
 )
+from warmstart.text.switches import apply_switches
 from warmstart.text.template import Template
 from warmstart.text.vocabularies import TRAINERS
 
@@ -109,7 +110,8 @@ class Tokenizer:
         backend: tokenizers.Tokenizer | None
         if file.is_file():
             check_class(folder, TOKENIZER_FILE)
-            backend = insert_tokens(_read(file), read_added_tokens(folder), str(folder))
+            backend = apply_switches(_read(file), folder)
+            backend = insert_tokens(backend, read_added_tokens(folder), str(folder))
             backend.no_truncation()
             backend.no_padding()
             template = Template.read(backend)

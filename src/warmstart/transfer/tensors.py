@@ -4,7 +4,7 @@ Codes of quantised weights are refused, and so are weights that are no number: b
 every answer would be nonsense.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,13 +86,16 @@ def fill_model(
         The names that nothing was taken from.
 
     Raises:
-        BadInput: a tensor is missing or misshapen, holds codes instead of numbers, or a number that is none.
+        BadInput: a tensor is missing or misshapen, holds codes instead of numbers, or a number that is none; two tensors
+            that should be one are not alike.
     """
     state = model.state_dict()
     own = {theirs for ours in state for theirs in names[ours].theirs}
     places = {ours: names[ours].in_file(found.tensors, own) for ours in state}
     read = {theirs for place in places.values() for theirs in place.theirs}
     _check_numbers(found, read, ignored)
+    if not model.settings.heads:
+        _check_twins([names[ours] for ours in state], found, own)
     with torch.no_grad():
         for ours, tensor in state.items():
             theirs = places[ours].theirs
@@ -121,6 +124,29 @@ def _check_numbers(found: FoundTensors, read: Collection[str], ignored: tuple[st
                 value=str(tensor.dtype).removeprefix("torch."), allowed="float32, float16, bfloat16, float64",
                 next_step=DEQUANTISE,
             )  # fmt: skip
+
+
+def _check_twins(names: Iterable[Name], found: FoundTensors, own: Collection[str]) -> None:
+    """Refuses a tied table or bias of a language model that stands in the file twice, with different numbers.
+
+    Some versions of ``transformers`` take the one for both, others each for itself; a trained softmax would be lost.
+    """
+    for name in names:
+        for twin in name.twins:
+            first = found.tensors.get(name.theirs[0])
+            other = found.tensors.get(twin)
+            if first is None or other is None or twin in own or _are_one(first, other):
+                continue
+            raise BadInput(
+                f"the config ties {name.theirs[0]!r} and {twin!r}, yet their numbers differ", where=found.place(twin),
+                next_step="save the model without the one that is not used; where the architecture knows "
+                "tie_word_embeddings, write false to keep both",
+            )  # fmt: skip
+
+
+def _are_one(first: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are the same but for rounding to 16 bits."""
+    return first.shape == other.shape and torch.allclose(first.float(), other.float(), 1e-2, 1e-4, equal_nan=True)
 
 
 def _check_alike(theirs: tuple[str, ...], found: FoundTensors) -> None:
