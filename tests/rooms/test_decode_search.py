@@ -141,9 +141,10 @@ def test_greedy_equals_reading_anew(kind: str) -> None:
     """Checks 2 and 4 of the specification: the likeliest token after the whole text so far, read without a cache.
 
     Each score may differ by ten roundings of the largest one, as sums in another order do; those of the LSTM by a hundred,
-    whose recurrence with weights this large makes an error grow from token to token.
+    whose recurrence with weights this large makes an error grow from token to token, and those of T5 by twenty, whose
+    attention is not scaled: beside double precision the search itself is thirteen off there.
     """
-    roundings = 100 if kind in ("lstm", "lstm pair") else 10
+    roundings = {"lstm": 100, "lstm pair": 100, "t5": 20}.get(kind, 10)
     model, given = make(kind), sources(6, 1, 11, 20, 3)
     stops = set()
     for ids, [ours] in zip(given, found(model, kind, given), strict=True):
