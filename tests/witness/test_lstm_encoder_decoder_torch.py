@@ -11,11 +11,14 @@ from torch import nn
 from warmstart.base.errors import BadInput
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
+from warmstart.models.attentive_recurrence import run_attentive_steps
 from warmstart.models.lstm import LSTM, Cells
 from warmstart.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
+from warmstart.models.recurrence import Steps, Weights
 from warmstart.models.settings import ModelSettings, TokenHeadSettings
+from warmstart.models.source_memory import SourceMemory
 from warmstart.transfer.start import PartTransfer, start_from
 
 SIZES = ((5, 3), (2, 7), (5, 1), (9, 4), (1, 2))
@@ -130,6 +133,37 @@ def test_states_and_gradients_equal_those_stepped_by_hand(kind: str) -> None:
     for name, mine, hand in zip(weights, *slopes, strict=True):
         assert bool(mine.any()), name
         torch.testing.assert_close(mine, hand, rtol=1e-8, atol=1e-9, msg=name)
+
+
+def test_gradients_through_dropout_between_the_layers() -> None:
+    """Witness: finite differences, of every weight, key and value, with a part of each text's states dropped."""
+    torch.manual_seed(0)
+    sizes, width, cells, states = [3, 2, 2], 3, 4, 5
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, dtype=torch.float64).requires_grad_()
+
+    layers = [drawn(4 * cells, width), drawn(4 * cells), drawn(4 * cells, width), drawn(width, cells)] * 2
+    layers = [part.detach().clone().requires_grad_() for part in layers]
+    mask = torch.tensor([[2.0, 0, 2], [0, 2, 2], [2, 2, 0]], dtype=torch.float64)
+    bias = torch.zeros(3, 1, states, dtype=torch.float64)
+    bias[1, :, 3:] = -torch.inf
+
+    def run(
+        gates: torch.Tensor, feed: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *flat: torch.Tensor
+    ) -> Any:
+        both = [Weights(*flat[:4]), Weights(*flat[4:])]
+        source = SourceMemory(keys, values, bias)
+        outputs, contexts = run_attentive_steps(gates, feed, both, [mask], source, Steps(sizes, None))
+        return (*outputs, contexts)
+
+    given = (
+        drawn(sum(sizes), 4 * cells),
+        drawn(4 * cells, 2 * width),
+        drawn(3, states, width),
+        drawn(3, states, 2 * width),
+    )
+    assert torch.autograd.gradcheck(run, (*given, *layers))
 
 
 def test_who_sees_whom() -> None:
