@@ -128,7 +128,7 @@ class _Attentive(torch.autograd.Function):
             from_feed = feed_back(grad)
         by_flat = [None, None, *runs[0].by_weights()]
         for below, run, mask in zip(runs, runs[1:], masks, strict=False):
-            read = below.outputs if mask is None else below.outputs * _of_each(mask, steps.sizes)
+            read = below.outputs if mask is None else below.outputs * rows_of_texts(mask, steps.sizes)
             by_flat += [run.by_gates.T @ read, run.by_gates.sum(0), *run.by_weights()]
         by_gates = runs[0].by_gates
         by_feed = by_gates.T @ previous_rows(
@@ -148,6 +148,6 @@ def _by_text(rows_ND: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     return padded.index_select(0, places.flatten().to(rows_ND.device)).view(count, len(sizes), -1)
 
 
-def _of_each(mask_BW: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    """[N, W] the factors of the text of each row."""
-    return torch.cat([mask_BW[:size] for size in sizes])
+def rows_of_texts(factors_BW: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """[N, W] the factors of the text that each row is of."""
+    return torch.cat([factors_BW[:size] for size in sizes])

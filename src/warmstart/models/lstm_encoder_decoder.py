@@ -27,7 +27,7 @@ from torch import nn
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, collate, to_device
 from warmstart.example.example import Example
-from warmstart.models.attentive_recurrence import run_attentive_steps
+from warmstart.models.attentive_recurrence import rows_of_texts, run_attentive_steps
 from warmstart.models.backbone import COLUMNS, Backbone, DepthLayer, Tables
 from warmstart.models.kv_cache import KVCache, SourcesRead
 from warmstart.models.lstm import LSTM, Cells
@@ -140,7 +140,7 @@ class LSTMDecoder(LSTM):
         rate = self.settings.layer_dropout
         mask, *masks = [self._text_mask(rate, sizes[0], first_NW.shape[1]) for _ in weights]
         assert first.feed is not None
-        gates = first.cells.input(first_NW if mask is None else first_NW * torch.cat([mask[:size] for size in sizes]))
+        gates = first.cells.input(first_NW if mask is None else first_NW * rows_of_texts(mask, sizes))
         return run_attentive_steps(
             gates, first.feed.weight, weights, masks, source, Steps(sizes, self.settings.cell_clip)
         )

@@ -20,7 +20,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.config.study import StudyRecipe
 from warmstart.config.variants import variants
 from warmstart.metrics.metric import LOWER_IS_BETTER
-from warmstart.study.factors import PRETRAINED, SCRATCH, control_of, is_started
+from warmstart.study.factors import PRETRAINED, SCRATCH, control_of, is_pretrained
 from warmstart.study.pretraining_cost import kept_models
 from warmstart.study.samplers import SAMPLERS, Point, Sampler
 from warmstart.study.store import Cell, Result
@@ -59,7 +59,7 @@ def _labels(recipe: StudyRecipe, data: LabelledData) -> Rounds:
 def _ablation(recipe: StudyRecipe, data: LabelledData) -> Rounds:
     """Without one part at a time (GPT-1, table 5), and with each value that varies."""
     arms = {"full": recipe.base}
-    if is_started(recipe):
+    if is_pretrained(recipe):
         arms["no pre-training"] = control_of(recipe.base)
     if _has_auxiliary_lm(recipe, data):
         arms["no auxiliary LM"] = recipe.base.model_copy(update={"lm_weight": 0.0})
@@ -228,7 +228,7 @@ def _by_seed(recipe: StudyRecipe, arms: dict[str, FinetuneRecipe], data: Labelle
 
 
 def _arms(base: FinetuneRecipe) -> dict[str, FinetuneRecipe]:
-    return {PRETRAINED: base, SCRATCH: control_of(base)} if is_started(base) else {SCRATCH: base}
+    return {PRETRAINED: base, SCRATCH: control_of(base)} if is_pretrained(base) else {SCRATCH: base}
 
 
 def seeds_of(recipe: StudyRecipe) -> range:

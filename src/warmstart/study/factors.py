@@ -17,12 +17,12 @@ PRETRAINED, SCRATCH = "pretrained", "scratch"
 
 def list_arms(recipe: FinetuneRecipe) -> dict[str, FinetuneRecipe]:
     """The recipe of each arm: that of ``recipe`` itself first, then of its control, if it has one."""
-    arm = PRETRAINED if is_started(recipe) else SCRATCH
+    arm = PRETRAINED if is_pretrained(recipe) else SCRATCH
     control = {SCRATCH: control_of(recipe)} if recipe.control and arm == PRETRAINED else {}
     return {arm: recipe} | control
 
 
-def is_started(recipe: FinetuneRecipe) -> bool:
+def is_pretrained(recipe: FinetuneRecipe) -> bool:
     """Whether anything of it is pre-trained: the whole, one of its sides, or what it reads its texts by."""
     return recipe.start != NO_START or bool(side_starts(recipe) or input_models(recipe))
 
