@@ -115,6 +115,23 @@ def test_a_study_sets_random_weights_beside_starts_of_sides(home: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_study_whose_first_trial_is_refused_leaves_nothing(home: Path, tmp_path: Path) -> None:
+    """Bad input: what only building a model finds; a folder for trials that was there stays."""
+    (tmp_path / "shared").mkdir()
+    words = [
+        "study",
+        "labels",
+        "--sizes",
+        "50%",
+        *words_of(home, "--encoder-start", "HOME/wide"),
+        "--length",
+        "1 steps",
+    ]
+    for more in ([], ["--trials", str(tmp_path / "shared")]):
+        assert run(*words, "--lr", "1e-3", *more, "--out", str(tmp_path / "a" / "study")) == 2
+        assert [*tmp_path.iterdir()] == [tmp_path / "shared"] and not any((tmp_path / "shared").iterdir())
+
+
 def test_of_a_deeper_language_model_the_first_layer_starts_a_side(home: Path) -> None:
     """Witness: Ramachandran et al. 2016: of the encoder its tokens and first layer, all other layers random."""
     recipe, found = built(home, "--encoder-start", "HOME/deep-lm")

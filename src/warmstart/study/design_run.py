@@ -23,7 +23,7 @@ from warmstart.readers.text_io import STDIN
 from warmstart.reporting.study_page import STUDY, write_study_page
 from warmstart.run.writing import manifest
 from warmstart.study.designs import Rounds, find_design, metric_of
-from warmstart.study.folder import STUDY_VERB, StudyFolder, check_folders, trials_folder
+from warmstart.study.folder import STUDY_VERB, StudyFolder, check_folders, left_if_trained, trials_folder
 from warmstart.study.pretraining_cost import pretraining_cost
 from warmstart.study.store import Cell, Result, TrialStore
 from warmstart.study.subsets import with_test
@@ -56,11 +56,12 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
             f"study      {recipe.design}: at most {format_count(count, 'trial')}; those that are finished are not run again"
         )
         trials = trials_folder(recipe, root)
-        trials.mkdir(parents=True, exist_ok=True)
-        root.create(to_yaml(recipe), manifest(STUDY_VERB, recipe.train.seed, {}))
-        store = TrialStore(trials, recipe.base)
-        with trial_runner(recipe, store) as run:
-            found = _run(design.rounds(recipe, data), count, store, recipe, run)
+        with left_if_trained(root, trials):
+            trials.mkdir(parents=True, exist_ok=True)
+            root.create(to_yaml(recipe), manifest(STUDY_VERB, recipe.train.seed, {}))
+            store = TrialStore(trials, recipe.base)
+            with trial_runner(recipe, store) as run:
+                found = _run(design.rounds(recipe, data), count, store, recipe, run)
         table = StudyTable(
             metric_of(recipe, data), split, len(data.test or []), found.trials, found.baselines, bool(design.columns)
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from warmstart.base.errors import BadInput, InterruptError, TerminationError
 from warmstart.base.files import read_json
-from warmstart.base.run_folder import BEFORE_CONFIG, MANIFEST, RunFolder
+from warmstart.base.run_folder import BEFORE_CONFIG, CONFIG, MANIFEST, RunFolder
 from warmstart.config.study import StudyRecipe
 
 STUDY_VERB, TRIALS = "study", "trials"
@@ -40,6 +40,21 @@ def stopped_as_study(out: Path | str) -> Iterator[None]:
 def trials_folder(recipe: StudyRecipe, root: RunFolder) -> Path:
     """Where the trials of a study are: in its own folder, or in the one that it shares."""
     return root.path / TRIALS if recipe.trials is None else Path(recipe.trials)
+
+
+@contextmanager
+def left_if_trained(root: RunFolder, trials: Path) -> Iterator[None]:
+    """Leaves nothing of a study that begins in the block and whose first trial is refused before it trains."""
+    is_new, is_own = not root.is_started, not trials.exists()
+    try:
+        yield
+    except BadInput:
+        if is_new and trials.is_dir() and not any(trials.iterdir()):
+            for name in (CONFIG, MANIFEST):
+                (root.path / name).unlink(missing_ok=True)
+            if is_own:
+                trials.rmdir()
+        raise
 
 
 def check_folders(recipe: StudyRecipe, root: RunFolder) -> None:
